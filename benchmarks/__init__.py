@@ -1,0 +1,1 @@
+"""Generators of worlds and their timings; nothing here is needed to run the pipeline."""
