@@ -1,0 +1,65 @@
+"""Where things are: the only module that reads environment variables.
+
+What the pipeline does is decided in `lifestage.yml` (see `orchestration.config`); the
+environment decides only on which machine, in which folder and with how much of it.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT_CONFIG = "lifestage.yml"
+DEFAULT_HOME = ".lifestage"
+WAREHOUSE_FILE = "warehouse.duckdb"
+
+
+def data_root_from_env() -> Path | None:
+    """Return the directory beside the project from which feeds may be read, if one is named."""
+    named = os.environ.get("LIFESTAGE_DATA_ROOT")
+    return Path(named).expanduser().resolve() if named else None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Paths and limits of one installation, all absolute."""
+
+    project_root: Path
+    config_path: Path
+    home: Path
+    target: str = "duckdb"
+    threads: int = 2
+    memory_limit: str = "4GB"
+    data_root: Path | None = None
+
+    @classmethod
+    def from_env(cls) -> "Settings":
+        """Read the environment; relative paths start at the current directory."""
+        config_path = (
+            Path(os.environ.get("LIFESTAGE_CONFIG", DEFAULT_CONFIG)).expanduser().resolve()
+        )
+        project_root = config_path.parent
+        home = os.environ.get("LIFESTAGE_HOME")
+        return cls(
+            project_root=project_root,
+            config_path=config_path,
+            home=Path(home).expanduser().resolve() if home else project_root / DEFAULT_HOME,
+            target=os.environ.get("LIFESTAGE_TARGET", "duckdb"),
+            threads=int(os.environ.get("LIFESTAGE_THREADS", "2")),
+            memory_limit=os.environ.get("LIFESTAGE_MEMORY_LIMIT", "4GB"),
+            data_root=data_root_from_env(),
+        )
+
+    @property
+    def warehouse_path(self) -> Path:
+        """The private database; readers never open it."""
+        return self.home / WAREHOUSE_FILE
+
+    @property
+    def published_dir(self) -> Path:
+        """What readers open."""
+        return self.home / "published"
+
+    @property
+    def logs_dir(self) -> Path:
+        """Logs of dbt and of the loader."""
+        return self.home / "logs"
