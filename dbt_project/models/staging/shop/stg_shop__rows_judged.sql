@@ -1,0 +1,107 @@
+{% set is_by_line = input_settings('order_lines') is not none %}
+{% set columns = ['source_file', 'source_line', 'outcome', 'problem'] %}
+with orders_checked as (
+    select * from {{ ref('stg_shop__orders_checked') }}
+),
+
+orders_repeated as (
+    select * from {{ ref('stg_shop__orders_repeated') }}
+),
+
+orders_resolved as (
+    select * from {{ ref('stg_shop__orders_resolved') }}
+),
+
+order_lines_checked as (
+    select * from {{ ref('stg_shop__order_lines_checked') }}
+),
+
+refunds_checked as (
+    select * from {{ ref('stg_shop__refunds_checked') }}
+),
+
+customers_checked as (
+    select * from {{ ref('stg_shop__customers_checked') }}
+),
+
+customer_merges_checked as (
+    select * from {{ ref('stg_shop__customer_merges_checked') }}
+),
+
+{% if is_by_line %}
+-- A line is what was received; an order that is refused as a whole takes its lines with it.
+orders_judged as (
+    select
+        'order_lines' as source,
+        order_lines_checked.source_file,
+        order_lines_checked.source_line,
+        case
+            when order_lines_checked.outcome = 'accepted' then orders_checked.outcome
+            else order_lines_checked.outcome
+        end as outcome,
+        coalesce(order_lines_checked.problem, orders_checked.problem) as problem,
+        order_lines_checked.order_id as row_key,
+        order_lines_checked.line_amount as amount,
+        order_lines_checked.order_date as day
+    from order_lines_checked
+    left join orders_checked
+        on
+            order_lines_checked.order_id = orders_checked.order_id
+            and order_lines_checked.outcome = 'accepted'
+),
+{% else %}
+orders_judged as (
+    select
+        'orders' as source,
+        {{ columns | join(', ') }},
+        order_id as row_key,
+        amount,
+        order_date as day
+    from orders_checked
+    where
+        outcome != 'accepted'
+        or not exists (
+            select 1
+            from orders_repeated
+            where orders_repeated.order_id = orders_checked.order_id
+        )
+    union all
+    select
+        'orders' as source,
+        {{ columns | join(', ') }},
+        order_id as row_key,
+        amount,
+        order_date as day
+    from orders_resolved
+),
+{% endif %}
+
+final as (
+    select * from orders_judged
+    union all
+    select
+        'refunds' as source,
+        {{ columns | join(', ') }},
+        coalesce(refund_id, order_id) as row_key,
+        amount,
+        refund_date as day
+    from refunds_checked
+    union all
+    select
+        'customers' as source,
+        {{ columns | join(', ') }},
+        cast(null as {{ dbt.type_string() }}) as row_key,
+        cast(null as decimal(18, 4)) as amount,
+        cast(null as date) as day
+    from customers_checked
+    union all
+    select
+        'customer_merges' as source,
+        {{ columns | join(', ') }},
+        cast(null as {{ dbt.type_string() }}) as row_key,
+        cast(null as decimal(18, 4)) as amount,
+        merge_date as day
+    from customer_merges_checked
+)
+
+select * from final
