@@ -1,0 +1,1 @@
+"""Pure functions over numbers and rules: no Dagster, no database, no files."""
