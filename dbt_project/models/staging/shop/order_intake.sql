@@ -1,73 +1,91 @@
 {{ config(materialized='table') }}
-{% set outcomes = {
-    'accepted': 'accepted', 'duplicate': 'duplicate', 'excluded': 'excluded',
-    'rejected': 'rejected',
-} %}
-with orders as (
-    select * from {{ ref('base_shop__orders') }}
+{% set is_by_line = input_settings('order_lines') is not none %}
+{% set source = 'order_lines' if is_by_line else 'orders' %}
+{% set refused = ['duplicate', 'excluded', 'rejected'] %}
+{% set apart = refused + ['held'] %}
+with received as (
+    select * from {{ ref('base_shop__' ~ source) }}
 ),
 
-order_lines as (
-    select * from {{ ref('base_shop__order_lines') }}
+rows_set_apart as (
+    select * from {{ ref('stg_shop__rows_set_apart') }}
 ),
 
-rows_judged as (
-    select * from {{ ref('stg_shop__rows_judged') }}
-),
-
--- Counted where the rows come in, not as the sum of what became of them.
-rows_received as (
+received_parsed as (
     select
-        'orders' as source,
         source_file,
-        count(*) as received_rows
-    from orders
+        {% if is_by_line %}
+        {{ clean_text('quantity_text') }} as quantity_text,
+        {{ clean_text('unit_price_text') }} as unit_price_text,
+        {{ clean_text('discount_text') }} as discount_text,
+        quantity_native,
+        unit_price_native,
+        discount_native
+        {% else %}
+        {{ clean_text('amount_text') }} as amount_text,
+        amount_native
+        {% endif %}
+    from received
+),
+
+received_counted as (
+    select
+        source_file,
+        count(*) as received_rows,
+        {% if is_by_line %}
+        sum(
+            round(
+                {{ number_of('quantity') }} * {{ number_of('unit_price') }}
+                - coalesce({{ number_of('discount') }}, 0), 4
+            )
+        ) as received_amount
+        {% else %}
+        sum({{ number_of('amount') }}) as received_amount
+        {% endif %}
+    from received_parsed
     group by source_file
-    union all
-    select
-        'order_lines' as source,
-        source_file,
-        count(*) as received_rows
-    from order_lines
-    group by source_file
 ),
 
-rows_counted as (
+apart_counted as (
     select
-        source,
         source_file,
-        {% for outcome in outcomes %}
+        {% for outcome in apart %}
         count(*) filter (where outcome = '{{ outcome }}') as {{ outcome }}_rows,
-        sum(case when outcome = '{{ outcome }}' then amount end) as {{ outcome }}_amount,
+        sum(case when outcome = '{{ outcome }}' then amount end) as {{ outcome }}_amount{{ ',' if not loop.last }}
         {% endfor %}
-        count(*) filter (
-            where outcome = 'accepted' and day > cast('{{ var("as_of_date") }}' as date)
-        ) as held_rows,
-        sum(amount) as received_amount
-    from rows_judged
-    where source in ('orders', 'order_lines')
-    group by source, source_file
+    from rows_set_apart
+    where source = '{{ source }}'
+    group by source_file
 ),
 
 final as (
     select
-        rows_received.source,
-        rows_received.source_file as file,
-        rows_received.received_rows,
-        {% for outcome in outcomes %}
-        coalesce(rows_counted.{{ outcome }}_rows, 0) as {{ outcome }}_rows,
+        '{{ source }}' as source,
+        received_counted.source_file as file,
+        received_counted.received_rows,
+        received_counted.received_rows
+        {% for outcome in refused %}
+        - coalesce(apart_counted.{{ outcome }}_rows, 0)
+        {% endfor %} as accepted_rows,
+        {% for outcome in apart %}
+        coalesce(apart_counted.{{ outcome }}_rows, 0) as {{ outcome }}_rows,
         {% endfor %}
-        coalesce(rows_counted.held_rows, 0) as held_rows,
-        cast(coalesce(rows_counted.received_amount, 0) as decimal(38, 4)) as received_amount,
-        {% for outcome in outcomes %}
-        cast(coalesce(rows_counted.{{ outcome }}_amount, 0) as decimal(38, 4))
+        cast(coalesce(received_counted.received_amount, 0) as decimal(38, 4)) as received_amount,
+        cast(
+            coalesce(received_counted.received_amount, 0)
+            {% for outcome in refused %}
+            - coalesce(apart_counted.{{ outcome }}_amount, 0)
+            {% endfor %} as decimal(38, 4)
+        ) as accepted_amount,
+        {% for outcome in apart %}
+        cast(coalesce(apart_counted.{{ outcome }}_amount, 0) as decimal(38, 4))
             as {{ outcome }}_amount{{ ',' if not loop.last }}
         {% endfor %}
-    from rows_received
-    left join rows_counted
+    from received_counted
+    left join apart_counted
         on
-            rows_received.source = rows_counted.source
-            and coalesce(rows_received.source_file, '') = coalesce(rows_counted.source_file, '')
+            coalesce(received_counted.source_file, '')
+            = coalesce(apart_counted.source_file, '')
 )
 
 select * from final

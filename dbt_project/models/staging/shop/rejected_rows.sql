@@ -1,7 +1,5 @@
-{{ config(materialized='table') }}
-
-with rows_judged as (
-    select * from {{ ref('stg_shop__rows_judged') }}
+with rows_set_apart as (
+    select * from {{ ref('stg_shop__rows_set_apart') }}
 ),
 
 final as (
@@ -12,7 +10,7 @@ final as (
         row_key,
         {{ dbt.split_part('problem', "'|'", 2) }} as column_name,
         {{ dbt.split_part('problem', "'|'", 1) }} as reason_code
-    from rows_judged
+    from rows_set_apart
     where outcome = 'rejected'
 )
 

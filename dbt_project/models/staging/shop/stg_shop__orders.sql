@@ -15,15 +15,14 @@ orders_resolved as (
 ),
 
 orders_delivered_once as (
-    select {{ columns | join(', ') }}
+    select
+        {% for column in columns %}
+        orders_checked.{{ column }}{{ ',' if not loop.last }}
+        {% endfor %}
     from orders_checked
-    where
-        outcome = 'accepted'
-        and not exists (
-            select 1
-            from orders_repeated
-            where orders_repeated.order_id = orders_checked.order_id
-        )
+    left join orders_repeated
+        on orders_checked.order_id = orders_repeated.order_id
+    where orders_checked.outcome = 'accepted' and orders_repeated.order_id is null
 ),
 
 final as (

@@ -3,6 +3,7 @@
 {{ config(materialized='table' if is_by_line else materialized_if_text('orders')) }}
 {% set formats = (input_settings('orders') or {}).get('date_formats', []) %}
 {% set input = raw_input('orders') %}
+{% set is_quick = not (input_settings('orders') or {}).get('text', true) %}
 {% set has_status = 'status' in input['types'] %}
 {% set has_currency = 'currency' in input['types'] %}
 {% if is_by_line %}
@@ -155,10 +156,9 @@ judged as (
         *,
         case
             when loader_problem is not null then loader_problem
-            when customer_id is null then 'NULL_CUSTOMER|customer_id'
             when {{ is_unclean_id('customer_id') }}
                 then {{ id_problem('customer_id', 'NULL_CUSTOMER') }}
-            when {{ is_unclean_id('order_id') }}
+            when {{ is_unclean_id('order_id', quick=is_quick) }}
                 then {{ id_problem('order_id', 'NULL_ORDER_ID') }}
             when order_date is null then {{ time_problem('ordered_at') }}
             when order_date < cast('1900-01-01' as date) then 'BAD_DATE|ordered_at'

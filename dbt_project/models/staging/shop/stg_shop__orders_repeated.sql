@@ -1,14 +1,15 @@
-{# Finding the few repeated ids once is cheaper than a window over all orders. #}
+{# Finding the few repeated ids once, before any check, is cheaper than a window over all orders. #}
 {{ config(materialized='table') }}
 
-with orders_checked as (
-    select * from {{ ref('stg_shop__orders_checked') }}
+with orders as (
+    select {{ clean_id('order_id') }} as order_id
+    from {{ ref('base_shop__orders') }}
 ),
 
 final as (
     select order_id
-    from orders_checked
-    where outcome = 'accepted' and order_id is not null
+    from orders
+    where order_id is not null
     group by order_id
     having count(*) > 1
 )

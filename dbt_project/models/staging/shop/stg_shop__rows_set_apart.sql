@@ -1,3 +1,5 @@
+{# The one pass over all rows that looks for those that stay out or have to wait. #}
+{{ config(materialized='table') }}
 {% set is_by_line = input_settings('order_lines') is not none %}
 {% set columns = ['source_file', 'source_line', 'outcome', 'problem'] %}
 with orders_checked as (
@@ -53,18 +55,17 @@ orders_judged as (
 orders_judged as (
     select
         'orders' as source,
-        {{ columns | join(', ') }},
-        order_id as row_key,
-        amount,
-        order_date as day
+        orders_checked.source_file,
+        orders_checked.source_line,
+        orders_checked.outcome,
+        orders_checked.problem,
+        orders_checked.order_id as row_key,
+        orders_checked.amount,
+        orders_checked.order_date as day
     from orders_checked
-    where
-        outcome != 'accepted'
-        or not exists (
-            select 1
-            from orders_repeated
-            where orders_repeated.order_id = orders_checked.order_id
-        )
+    left join orders_repeated
+        on orders_checked.order_id = orders_repeated.order_id
+    where orders_checked.outcome != 'accepted' or orders_repeated.order_id is null
     union all
     select
         'orders' as source,
@@ -76,7 +77,7 @@ orders_judged as (
 ),
 {% endif %}
 
-final as (
+rows_judged as (
     select * from orders_judged
     union all
     select
@@ -102,6 +103,19 @@ final as (
         cast(null as decimal(18, 4)) as amount,
         merge_date as day
     from customer_merges_checked
+),
+
+final as (
+    select
+        source,
+        source_file,
+        source_line,
+        row_key,
+        amount,
+        case when outcome = 'accepted' then 'held' else outcome end as outcome,
+        problem
+    from rows_judged
+    where outcome != 'accepted' or day > cast('{{ var("as_of_date") }}' as date)
 )
 
 select * from final
