@@ -1,0 +1,9 @@
+{#
+  The table a later model left in the last completed run, or nothing on a first run. It is how a
+  run knows what is already computed; it is memory, not lineage, so it is no edge of the graph.
+#}
+{% macro state_of(model_name) %}
+    {% if not execute or flags.FULL_REFRESH %}{{ return(none) }}{% endif %}
+    {% set node = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') | selectattr('name', 'equalto', model_name) | first %}
+    {{ return(adapter.get_relation(database=node.database, schema=node.schema, identifier=node.alias)) }}
+{% endmacro %}

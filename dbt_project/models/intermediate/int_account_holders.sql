@@ -1,0 +1,64 @@
+{% if 'customer_merges' in var('inputs') %}
+with recursive merges as (
+    select
+        customer_id,
+        merged_into,
+        coalesce(merge_date, {{ far_past() }}) as merge_date
+    from {{ ref('stg_shop__customer_merges') }}
+),
+
+-- Each step follows an account to the one that took it over, on the day it did. Staging has
+-- refused cycles; the bound keeps the recursion finite whatever arrives.
+holders as (
+    select
+        merges.customer_id,
+        merges.merged_into as holder_id,
+        merges.merge_date as held_from,
+        1 as depth
+    from merges
+    union all
+    select
+        holders.customer_id,
+        merges.merged_into as holder_id,
+        greatest(holders.held_from, merges.merge_date) as held_from,
+        holders.depth + 1 as depth
+    from holders
+    inner join merges on holders.holder_id = merges.customer_id
+    where holders.depth < 64
+),
+
+own as (
+    select
+        merges.customer_id,
+        merges.customer_id as holder_id,
+        {{ far_past() }} as held_from,
+        0 as depth
+    from merges
+),
+
+links as (
+    select * from own
+    union all
+    select * from holders
+),
+
+final as (
+    select
+        customer_id,
+        holder_id,
+        held_from,
+        lead(held_from, 1, {{ far_future() }}) over (partition by customer_id order by depth) as held_to
+    from links
+)
+{% else %}
+with final as (
+    select
+        cast(null as {{ dbt.type_string() }}) as customer_id,
+        cast(null as {{ dbt.type_string() }}) as holder_id,
+        {{ far_past() }} as held_from,
+        {{ far_future() }} as held_to
+    where false
+)
+{% endif %}
+
+select * from final

@@ -1,0 +1,104 @@
+{% set calibrate = var('calibrate') %}
+{% set period = {'quarterly': 'quarter', 'monthly': 'month', 'yearly': 'year'}.get(calibrate) %}
+{% set minimum = var('min_calibration_customers') | int %}
+with customer_days as (
+    select * from {{ ref('int_customer_days') }}
+),
+
+{% if var('score_method') == 'fixed' %}
+fixed_score_cuts as (
+    select * from {{ ref('fixed_score_cuts') }}
+),
+
+versions as (
+    select distinct valid_from
+    from fixed_score_cuts
+),
+
+final as (
+    select
+        'fixed-' || cast(valid_from as {{ dbt.type_string() }}) as scorecard_id,
+        valid_from as calibrated_on,
+        case
+            when row_number() over (order by valid_from) = 1 then {{ far_past() }}
+            else valid_from
+        end as valid_from,
+        lead(valid_from, 1, {{ far_future() }}) over (order by valid_from) as valid_to,
+        false as is_provisional
+    from versions
+)
+{% else %}
+starts as (
+    select
+        valid_from as start_day,
+        count(*) as customers
+    from customer_days
+    where
+        last_order_date is not null
+        and previous_last_order_date is null
+    group by valid_from
+),
+
+customers_so_far as (
+    select
+        start_day,
+        sum(customers) over (order by start_day rows between unbounded preceding and current row) as customers
+    from starts
+),
+
+-- Until enough customers are known, the first day that knows enough serves the days before it;
+-- a shop that never gets there is scored on its newest day, and says so.
+first_calibration as (
+    select
+        {% if calibrate == 'as_of' %}
+        {{ as_of() }} as calibrated_on,
+        {% else %}
+        coalesce(min(case when customers >= {{ minimum }} then start_day end), {{ as_of() }}) as calibrated_on,
+        {% endif %}
+        min(case when customers >= {{ minimum }} then start_day end) is null as is_provisional,
+        {{ as_of() }} as as_of_date
+    from customers_so_far
+    having count(*) > 0
+),
+
+{% if period %}
+calendar as (
+    {{ explode_days('first_calibration', 'calibrated_on', 'as_of_date') }}
+),
+
+calibration_days as (
+    select
+        calibrated_on,
+        is_provisional
+    from first_calibration
+    union
+    select
+        date_day as calibrated_on,
+        is_provisional
+    from calendar
+    where cast({{ dbt.date_trunc(period, add_days('date_day', 1)) }} as date) = {{ add_days('date_day', 1) }}
+),
+{% else %}
+calibration_days as (
+    select
+        calibrated_on,
+        is_provisional
+    from first_calibration
+),
+{% endif %}
+
+final as (
+    select
+        'calibrated-' || cast(calibrated_on as {{ dbt.type_string() }}) as scorecard_id,
+        calibrated_on,
+        case
+            when row_number() over (order by calibrated_on) = 1 then {{ far_past() }}
+            else {{ add_days('calibrated_on', 1) }}
+        end as valid_from,
+        {{ add_days("lead(calibrated_on, 1, " ~ add_days(far_future(), -1) ~ ") over (order by calibrated_on)", 1) }} as valid_to,
+        is_provisional
+    from calibration_days
+)
+{% endif %}
+
+select * from final

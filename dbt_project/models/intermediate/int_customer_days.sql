@@ -1,0 +1,280 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='append',
+        on_schema_change='fail',
+        pre_hook="{% if is_incremental() %}delete from {{ this }} where customer_id in (select customer_id from {{ ref('int_customers_touched') }}){% endif %}",
+    )
+}}
+{% set has_refunds = 'refunds' in var('inputs') %}
+{% set has_merges = 'customer_merges' in var('inputs') %}
+{% set window_days = var('rfm_window_days') %}
+{% set is_average = var('monetary_aggregate') == 'average' %}
+{# Without merges and without a window, every movement counts from its own day on, for good. #}
+{% set is_plain = not has_merges and not window_days %}
+{% set monetary_of = {
+    'net': 'gross_amount - refunded_amount',
+    'gross': 'gross_amount',
+    'margin': 'gross_amount - refunded_amount - coalesce(cost_amount, 0)',
+} %}
+with orders as (
+    select * from {{ ref('stg_shop__orders') }}
+),
+
+customers_touched as (
+    select customer_id from {{ ref('int_customers_touched') }}
+),
+
+{% if has_refunds %}
+refunds as (
+    select * from {{ ref('stg_shop__refunds') }}
+),
+{% endif %}
+
+{% if has_merges %}
+account_holders as (
+    select * from {{ ref('int_account_holders') }}
+),
+{% endif %}
+
+orders_in_scope as (
+    select
+        customer_id,
+        order_id,
+        order_date as movement_date,
+        {% if is_plain %}is_counted{% else %}case when is_counted then 1 else 0 end as counted_orders{% endif %},
+        {{ monetary_of[var('monetary_measure')] }} as revenue
+    from orders
+    where
+        order_date <= {{ as_of() }}
+        {% if is_incremental() and not has_merges %}
+        and customer_id in (select customer_id from customers_touched)
+        {% endif %}
+),
+
+{% if has_refunds %}
+refunds_in_scope as (
+    select
+        orders_in_scope.customer_id,
+        orders_in_scope.order_id,
+        refunds.refund_date as movement_date,
+        {% if is_plain %}false as is_counted{% else %}0 as counted_orders{% endif %},
+        {% if var('monetary_measure') == 'gross' %}0{% else %}-refunds.amount{% endif %} as revenue
+    from refunds
+    inner join orders_in_scope on refunds.order_id = orders_in_scope.order_id
+    where refunds.refund_date <= {{ as_of() }}
+),
+{% endif %}
+
+movements as (
+    select * from orders_in_scope
+    {% if has_refunds %}
+    union all
+    select * from refunds_in_scope
+    {% endif %}
+),
+
+{% if is_plain %}
+days as (
+    select
+        customer_id,
+        movement_date as valid_from,
+        cast(count(*) filter (where is_counted) as integer) as orders_change,
+        cast(sum(revenue) as decimal(18, 4)) as revenue_change,
+        count(*) filter (where not is_counted) as corrections
+    from movements
+    group by customer_id, movement_date
+),
+
+days_described as (
+    select
+        customer_id,
+        valid_from,
+        {{ far_future() }} as known_to,
+        case when orders_change > 0 then valid_from end as first_order_date,
+        case when orders_change > 0 then valid_from end as last_order_date,
+        orders_change > 0 as has_own_order,
+        false as has_inherited_order,
+        false as has_window_exit,
+        corrections > 0 as has_correction,
+        orders_change as day_orders,
+        revenue_change as day_revenue,
+        orders_change,
+        revenue_change
+    from days
+),
+{% else %}
+{% if has_merges %}
+-- An account hands its whole past to the one that takes it over, on the day it does.
+movements_held as (
+    select
+        coalesce(account_holders.holder_id, movements.customer_id) as customer_id,
+        movements.movement_date,
+        greatest(movements.movement_date, coalesce(account_holders.held_from, movements.movement_date)) as known_from,
+        coalesce(account_holders.held_to, {{ far_future() }}) as known_to,
+        movements.counted_orders,
+        movements.revenue
+    from movements
+    left join account_holders on movements.customer_id = account_holders.customer_id
+),
+
+movements_kept as (
+    select *
+    from movements_held
+    where
+        known_from < known_to
+        {% if is_incremental() %}
+        and customer_id in (select customer_id from customers_touched)
+        {% endif %}
+),
+{% else %}
+movements_kept as (
+    select
+        customer_id,
+        movement_date,
+        movement_date as known_from,
+        {{ far_future() }} as known_to,
+        counted_orders,
+        revenue
+    from movements
+),
+{% endif %}
+
+{% if window_days %}
+movements_entering as (
+    select
+        customer_id,
+        known_from as valid_from,
+        known_to,
+        movement_date,
+        counted_orders,
+        case when {{ add_days('movement_date', window_days) }} > known_from then counted_orders else 0 end as orders_change,
+        case when {{ add_days('movement_date', window_days) }} > known_from then revenue else 0 end as revenue_change,
+        false as is_window_exit
+    from movements_kept
+),
+
+movements_leaving as (
+    select
+        customer_id,
+        {{ add_days('movement_date', window_days) }} as valid_from,
+        known_to,
+        movement_date,
+        0 as counted_orders,
+        -counted_orders as orders_change,
+        -revenue as revenue_change,
+        true as is_window_exit
+    from movements_kept
+    where
+        {{ add_days('movement_date', window_days) }} > known_from
+        and {{ add_days('movement_date', window_days) }} < known_to
+),
+
+changes as (
+    select * from movements_entering
+    union all
+    select * from movements_leaving
+),
+{% else %}
+changes as (
+    select
+        customer_id,
+        known_from as valid_from,
+        known_to,
+        movement_date,
+        counted_orders,
+        counted_orders as orders_change,
+        revenue as revenue_change,
+        false as is_window_exit
+    from movements_kept
+),
+{% endif %}
+
+days_described as (
+    select
+        customer_id,
+        valid_from,
+        max(known_to) as known_to,
+        min(case when counted_orders > 0 then movement_date end) as first_order_date,
+        max(case when counted_orders > 0 then movement_date end) as last_order_date,
+        max(case when counted_orders > 0 and movement_date = valid_from then 1 else 0 end) = 1 as has_own_order,
+        max(case when movement_date < valid_from and not is_window_exit then 1 else 0 end) = 1 as has_inherited_order,
+        max(case when is_window_exit then 1 else 0 end) = 1 as has_window_exit,
+        max(case when counted_orders = 0 and movement_date = valid_from and not is_window_exit then 1 else 0 end) = 1 as has_correction,
+        cast(sum(case when movement_date = valid_from and not is_window_exit then counted_orders else 0 end) as integer) as day_orders,
+        cast(sum(case when movement_date = valid_from and not is_window_exit then revenue_change else 0 end) as decimal(18, 4)) as day_revenue,
+        cast(sum(orders_change) as integer) as orders_change,
+        cast(sum(revenue_change) as decimal(18, 4)) as revenue_change
+    from changes
+    group by customer_id, valid_from
+),
+{% endif %}
+
+-- A day that changes nothing that a label is made of starts no new state.
+days_that_count as (
+    select *
+    from days_described
+    where
+        last_order_date is not null
+        or orders_change <> 0
+        or revenue_change <> 0
+),
+
+running as (
+    select
+        customer_id,
+        valid_from,
+        known_to,
+        has_own_order,
+        has_inherited_order,
+        has_window_exit,
+        has_correction,
+        day_orders,
+        day_revenue,
+        orders_change,
+        revenue_change,
+        lead(valid_from) over customer_so_far as next_valid_from,
+        min(first_order_date) over customer_so_far as first_order_date,
+        max(last_order_date) over customer_so_far as last_order_date,
+        max(last_order_date) over customer_before as previous_last_order_date,
+        cast(sum(orders_change) over customer_so_far as integer) as orders,
+        cast(sum(revenue_change) over customer_so_far as decimal(18, 4)) as revenue
+    from days_that_count
+    window
+        customer_so_far as (
+            partition by customer_id order by valid_from
+            rows between unbounded preceding and current row
+        ),
+        customer_before as (
+            partition by customer_id order by valid_from
+            rows between unbounded preceding and 1 preceding
+        )
+),
+
+final as (
+    select
+        customer_id,
+        valid_from,
+        coalesce(next_valid_from, known_to) as valid_to,
+        first_order_date,
+        last_order_date,
+        previous_last_order_date,
+        orders,
+        orders - orders_change as previous_orders,
+        {% if is_average %}
+        cast(case when orders > 0 then round(revenue / orders, 4) else 0 end as decimal(18, 4)) as monetary,
+        cast(case when orders - orders_change > 0 then round((revenue - revenue_change) / (orders - orders_change), 4) else 0 end as decimal(18, 4)) as previous_monetary,
+        {% else %}
+        revenue as monetary,
+        cast(revenue - revenue_change as decimal(18, 4)) as previous_monetary,
+        {% endif %}
+        has_own_order,
+        has_inherited_order,
+        has_window_exit,
+        has_correction,
+        day_orders,
+        day_revenue
+    from running
+)
+
+select * from final

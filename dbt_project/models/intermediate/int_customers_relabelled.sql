@@ -1,0 +1,44 @@
+{% set applied_regimes = state_of('int_regimes_applied') %}
+{% set previous_intervals = state_of('int_timeline_intervals') %}
+with customers_touched as (
+    select customer_id from {{ ref('int_customers_touched') }}
+),
+
+customer_days as (
+    select * from {{ ref('int_customer_days') }}
+),
+
+regimes as (
+    select * from {{ ref('int_regimes') }}
+),
+
+{% if previous_intervals %}
+regimes_changed as (
+    {% if applied_regimes %}
+    (select * from regimes except select * from {{ applied_regimes }})
+    union all
+    (select * from {{ applied_regimes }} except select * from regimes)
+    {% else %}
+    select * from regimes
+    {% endif %}
+),
+
+-- A new or recut scorecard can move anybody, so everybody is labelled again.
+everyone as (
+    select distinct customer_id
+    from customer_days
+    where exists (select 1 from regimes_changed)
+),
+
+final as (
+    select customer_id from customers_touched
+    union
+    select customer_id from everyone
+)
+{% else %}
+final as (
+    select customer_id from customers_touched
+)
+{% endif %}
+
+select * from final

@@ -1,0 +1,116 @@
+{% set previous_days = state_of('int_customer_days') %}
+{% set previous_intervals = state_of('int_timeline_intervals') %}
+{% set has_merges = 'customer_merges' in var('inputs') %}
+with days_changed as (
+    select order_day from {{ ref('int_days_changed') }}
+),
+
+orders as (
+    select * from {{ ref('stg_shop__orders') }}
+),
+
+orders_repeated as (
+    select order_id from {{ ref('stg_shop__orders_repeated') }}
+),
+
+{% if 'refunds' in var('inputs') %}
+refunds as (
+    select * from {{ ref('stg_shop__refunds') }}
+),
+{% endif %}
+
+account_holders as (
+    select * from {{ ref('int_account_holders') }}
+),
+
+{% if previous_days %}
+previous_days as (
+    select * from {{ previous_days }}
+),
+
+ordering_now as (
+    select customer_id
+    from orders
+    where order_date in (select order_day from days_changed)
+),
+
+-- Two rows with one order id decide about each other, whatever their days.
+sharing_an_order_id as (
+    select orders.customer_id
+    from orders
+    inner join orders_repeated on orders.order_id = orders_repeated.order_id
+    where exists (select 1 from days_changed)
+),
+
+{% if 'refunds' in var('inputs') %}
+refunded_now as (
+    select orders.customer_id
+    from refunds
+    inner join orders on refunds.order_id = orders.order_id
+    where refunds.refund_date in (select order_day from days_changed)
+),
+{% endif %}
+
+ordering_before as (
+    select customer_id
+    from previous_days
+    where valid_from in (select order_day from days_changed)
+),
+
+{% if previous_intervals %}
+-- The history is written last, so it still knows who a broken run had moved away from a day.
+in_history as (
+    select customer_id
+    from {{ previous_intervals }}
+    where valid_from in (select order_day from days_changed)
+),
+{% endif %}
+
+named as (
+    select * from ordering_now
+    union all
+    select * from sharing_an_order_id
+    union all
+    select * from ordering_before
+    {% if 'refunds' in var('inputs') %}
+    union all
+    select * from refunded_now
+    {% endif %}
+    {% if previous_intervals %}
+    union all
+    select * from in_history
+    {% endif %}
+),
+
+-- Accounts that were merged share their orders, so they are recomputed together.
+{% if has_merges %}
+merged_with as (
+    select relatives.holder_id as customer_id
+    from named
+    inner join account_holders
+        on named.customer_id = account_holders.customer_id
+        or named.customer_id = account_holders.holder_id
+    inner join account_holders as relatives
+        on account_holders.customer_id = relatives.customer_id
+),
+{% endif %}
+
+final as (
+    select customer_id from named
+    {% if has_merges %}
+    union
+    select customer_id from merged_with
+    {% else %}
+    group by customer_id
+    {% endif %}
+)
+{% else %}
+-- Nothing is computed yet: everybody is, without a list of them.
+final as (
+    select customer_id
+    from account_holders
+    where false
+)
+{% endif %}
+
+select * from final

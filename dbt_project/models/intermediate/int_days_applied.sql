@@ -1,0 +1,10 @@
+{# Built last: what it says was taken into the history, was. #}
+-- depends_on: {{ ref('int_timeline_intervals') }}
+-- depends_on: {{ ref('int_segment_flows') }}
+-- depends_on: {{ ref('int_segment_ends') }}
+-- depends_on: {{ ref('int_customers_current') }}
+with order_days as (
+    select * from {{ ref('int_order_days') }}
+)
+
+select * from order_days

@@ -1,0 +1,46 @@
+{% set metrics = {'recency': 'integer', 'frequency': 'integer', 'monetary': 'decimal(18, 4)'} %}
+with calibrations as (
+    select * from {{ ref('int_calibrations') }}
+),
+
+scorecard_cuts as (
+    select * from {{ ref('int_scorecard_cuts') }}
+),
+
+rule_versions as (
+    select * from {{ ref('int_rule_versions') }}
+),
+
+cuts_in_a_row as (
+    select
+        scorecard_id,
+        {% for metric, type in metrics.items() %}
+        {% for number in range(1, 5) %}
+        max(case when metric = '{{ metric }}' and cut_number = {{ number }} then cast(exceeds_value as {{ type }}) end) as {{ metric }}_cut_{{ number }},
+        {% endfor %}
+        {% endfor %}
+        {% for number in range(1, 5) %}
+        max(case when metric = 'frequency' and cut_number = {{ number }} then tie_break end) as frequency_tie_{{ number }}{{ ',' if not loop.last }}
+        {% endfor %}
+    from scorecard_cuts
+    group by scorecard_id
+),
+
+final as (
+    select
+        greatest(calibrations.valid_from, rule_versions.valid_from) as valid_from,
+        least(calibrations.valid_to, rule_versions.valid_to) as valid_to,
+        calibrations.calibrated_on,
+        rule_versions.ruleset_id,
+        rule_versions.segment_rules_from,
+        rule_versions.lifecycle_from,
+        cuts_in_a_row.*
+    from calibrations
+    inner join rule_versions
+        on
+            calibrations.valid_from < rule_versions.valid_to
+            and rule_versions.valid_from < calibrations.valid_to
+    inner join cuts_in_a_row on calibrations.scorecard_id = cuts_in_a_row.scorecard_id
+)
+
+select * from final

@@ -1,0 +1,29 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='append',
+        on_schema_change='fail',
+        pre_hook="{% if is_incremental() %}delete from {{ this }} where date_day >= (select from_day from {{ ref('int_refresh_scope') }}){% endif %}",
+    )
+}}
+-- depends_on: {{ ref('int_refresh_scope') }}
+with intervals as (
+    select * from {{ ref('int_timeline_intervals') }}
+),
+
+final as (
+    select
+        valid_to as date_day,
+        segment_code,
+        cast(count(*) as bigint) as customers,
+        cast(sum(monetary) as decimal(18, 4)) as monetary
+    from intervals
+    where
+        valid_to <= {{ as_of() }}
+        {% if is_incremental() %}
+        and valid_to >= (select from_day from {{ ref('int_refresh_scope') }})
+        {% endif %}
+    group by valid_to, segment_code
+)
+
+select * from final

@@ -1,0 +1,84 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='append',
+        on_schema_change='fail',
+        pre_hook="{% if is_incremental() %}delete from {{ this }} where date_day >= (select from_day from {{ ref('int_refresh_scope') }}){% endif %}",
+    )
+}}
+-- depends_on: {{ ref('int_refresh_scope') }}
+{% set has_merges = 'customer_merges' in var('inputs') %}
+with intervals as (
+    select * from {{ ref('int_timeline_intervals') }}
+),
+
+{% if has_merges %}
+account_holders as (
+    select * from {{ ref('int_account_holders') }}
+    where customer_id = holder_id
+),
+{% endif %}
+
+starts as (
+    select
+        valid_from as date_day,
+        previous_segment_code as from_segment_code,
+        segment_code as to_segment_code,
+        cause_code,
+        monetary,
+        day_orders,
+        day_revenue
+    from intervals
+    where
+        valid_from <= {{ as_of() }}
+        {% if is_incremental() %}
+        and valid_from >= (select from_day from {{ ref('int_refresh_scope') }})
+        {% endif %}
+),
+
+{% if has_merges %}
+taken_over as (
+    select
+        intervals.valid_to as date_day,
+        intervals.segment_code as from_segment_code,
+        cast(null as smallint) as to_segment_code,
+        cast(7 as smallint) as cause_code,
+        intervals.monetary,
+        0 as day_orders,
+        cast(0 as decimal(18, 4)) as day_revenue
+    from intervals
+    inner join account_holders
+        on
+            intervals.customer_id = account_holders.customer_id
+            and intervals.valid_to = account_holders.held_to
+    where
+        intervals.valid_to <= {{ as_of() }}
+        {% if is_incremental() %}
+        and intervals.valid_to >= (select from_day from {{ ref('int_refresh_scope') }})
+        {% endif %}
+),
+{% endif %}
+
+moves as (
+    select * from starts
+    {% if has_merges %}
+    union all
+    select * from taken_over
+    {% endif %}
+),
+
+final as (
+    select
+        date_day,
+        from_segment_code,
+        to_segment_code,
+        cause_code,
+        cast(count(*) as bigint) as customers,
+        cast(sum(monetary) as decimal(18, 4)) as monetary,
+        cast(sum(day_orders) as bigint) as orders,
+        cast(sum(day_revenue) as decimal(18, 4)) as revenue
+    from moves
+    group by date_day, from_segment_code, to_segment_code, cause_code
+)
+
+select * from final

@@ -1,0 +1,259 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='append',
+        on_schema_change='fail',
+        pre_hook="{% if is_incremental() %}delete from {{ this }} where customer_id in (select customer_id from {{ ref('int_customers_relabelled') }}){% endif %}",
+    )
+}}
+-- depends_on: {{ ref('int_customers_relabelled') }}
+{% set is_ranked = var('tie_rule') == 'rank_first' %}
+{% set tie = 'frequency_tie' if is_ranked else none %}
+with customer_days as (
+    select * from {{ ref('int_customer_days') }}
+    where
+        last_order_date is not null
+        {% if is_incremental() %}
+        and customer_id in (select customer_id from {{ ref('int_customers_relabelled') }})
+        {% endif %}
+),
+
+customer_returns as (
+    select * from {{ ref('int_customer_returns') }}
+),
+
+frequency_bands as (
+    select * from {{ ref('int_frequency_bands') }}
+),
+
+monetary_bands as (
+    select * from {{ ref('int_monetary_bands') }}
+),
+
+silence_runs as (
+    select * from {{ ref('int_silence_runs') }}
+),
+
+score_runs as (
+    select * from {{ ref('int_score_runs') }}
+),
+
+fresh_runs as (
+    select * from {{ ref('int_fresh_runs') }}
+),
+
+cell_runs as (
+    select * from {{ ref('int_cell_runs') }}
+),
+
+cells as (
+    select * from {{ ref('int_cells') }}
+),
+
+scoring_days as (
+    select * from {{ ref('int_scoring_days') }}
+),
+
+stage_codes as (
+    select * from {{ ref('int_stage_codes') }}
+),
+
+frequency_limits as (
+    select max(orders_up_to_highest) as highest_orders
+    from frequency_bands
+),
+
+monetary_limits as (
+    select
+        max(bucket_width) as bucket_width,
+        max(lowest_bucket) as lowest_bucket,
+        max(highest_bucket) as highest_bucket
+    from monetary_bands
+),
+
+fresh_limits as (
+    select
+        max(case when clock = 'since_first_order' then {{ days_between('clock_date', 'valid_from') }} end) as first_order_days,
+        max(case when clock = 'since_return' then {{ days_between('clock_date', 'valid_from') }} end) as return_days
+    from fresh_runs
+    where clock <> 'none'
+),
+
+scoring_limits as (
+    select max(date_day) as last_day
+    from scoring_days
+),
+
+otherwise_stage as (
+    select stage_code
+    from stage_codes
+    where clock = 'otherwise'
+),
+
+-- Where a state stands in each of the step functions that its labels are made of.
+states as (
+    select
+        customer_days.*,
+        frequency_bands.f_band,
+        monetary_bands.m_band,
+        case
+            when customer_days.valid_from < {{ add_days('customer_days.first_order_date', 'fresh_limits.first_order_days') }} then 'since_first_order'
+            when customer_returns.returned_on is not null then 'since_return'
+            else 'none'
+        end as fresh_clock,
+        case
+            when customer_days.valid_from < {{ add_days('customer_days.first_order_date', 'fresh_limits.first_order_days') }} then customer_days.first_order_date
+            when customer_returns.returned_on is not null then customer_returns.returned_on
+            else {{ far_past() }}
+        end as fresh_clock_date,
+        case
+            when customer_days.valid_from < {{ add_days('customer_days.first_order_date', 'fresh_limits.first_order_days') }} then 0
+            else coalesce(customer_returns.gap_reached, 0)
+        end as fresh_gap_reached
+    from customer_days
+    cross join frequency_limits
+    cross join monetary_limits
+    cross join fresh_limits
+    inner join frequency_bands
+        on
+            least(greatest(customer_days.orders, 0), frequency_limits.highest_orders) = frequency_bands.orders_up_to_highest
+            {% if is_ranked %}
+            and (frequency_bands.above_orders is null or customer_days.orders > frequency_bands.above_orders or (customer_days.orders = frequency_bands.above_orders and customer_days.customer_id > frequency_bands.above_tie_break))
+            and (frequency_bands.up_to_orders is null or customer_days.orders < frequency_bands.up_to_orders or (customer_days.orders = frequency_bands.up_to_orders and customer_days.customer_id <= frequency_bands.up_to_tie_break))
+            {% endif %}
+    inner join monetary_bands
+        on
+            least(greatest(cast(floor(customer_days.monetary / monetary_limits.bucket_width) as bigint), monetary_limits.lowest_bucket), monetary_limits.highest_bucket) = monetary_bands.bucket
+            and (monetary_bands.above_value is null or customer_days.monetary > monetary_bands.above_value)
+            and (monetary_bands.up_to_value is null or customer_days.monetary <= monetary_bands.up_to_value)
+    left join customer_returns
+        on
+            customer_days.customer_id = customer_returns.customer_id
+            and customer_days.valid_from >= customer_returns.returned_on
+            and customer_days.valid_from < {{ add_days('customer_returns.returned_on', 'fresh_limits.return_days') }}
+),
+
+-- The overlay: a piece begins where the state or any of the step functions has a step.
+pieces as (
+    select
+        states.*,
+        greatest(states.valid_from, silence_runs.valid_from, score_runs.valid_from, fresh_runs.valid_from) as piece_from,
+        least(states.valid_to, silence_runs.valid_to, score_runs.valid_to, fresh_runs.valid_to) as piece_to,
+        silence_runs.r_score,
+        score_runs.f_score,
+        score_runs.m_score,
+        silence_runs.silence_stage,
+        fresh_runs.fresh_stage,
+        silence_runs.valid_from as silence_from,
+        silence_runs.is_aged as is_silence_aged,
+        fresh_runs.valid_from as fresh_from,
+        fresh_runs.is_aged as is_fresh_aged
+    from states
+    inner join silence_runs
+        on
+            states.last_order_date = silence_runs.last_order_date
+            and states.valid_to > silence_runs.valid_from
+            and states.valid_from < silence_runs.valid_to
+    inner join score_runs
+        on
+            states.f_band = score_runs.f_band
+            and states.m_band = score_runs.m_band
+            and least(states.valid_to, silence_runs.valid_to) > score_runs.valid_from
+            and greatest(states.valid_from, silence_runs.valid_from) < score_runs.valid_to
+    inner join fresh_runs
+        on
+            states.fresh_clock = fresh_runs.clock
+            and states.fresh_clock_date = fresh_runs.clock_date
+            and states.fresh_gap_reached = fresh_runs.gap_reached
+            and least(states.valid_to, silence_runs.valid_to, score_runs.valid_to) > fresh_runs.valid_from
+            and greatest(states.valid_from, silence_runs.valid_from, score_runs.valid_from) < fresh_runs.valid_to
+),
+
+labelled as (
+    select
+        pieces.*,
+        greatest(pieces.piece_from, cell_runs.valid_from) as label_from,
+        least(pieces.piece_to, cell_runs.valid_to) as label_to,
+        cell_runs.segment_code,
+        cell_runs.valid_from as cell_from
+    from pieces
+    inner join cell_runs
+        on
+            pieces.r_score = cell_runs.r_score
+            and pieces.f_score = cell_runs.f_score
+            and pieces.m_score = cell_runs.m_score
+            and pieces.piece_to > cell_runs.valid_from
+            and pieces.piece_from < cell_runs.valid_to
+),
+
+-- The eve of a label: what the same formulas said of the customer the day before.
+with_eves as (
+    select
+        labelled.*,
+        labelled.label_from = labelled.valid_from as is_state_start,
+        case when labelled.label_from > labelled.valid_from then labelled.last_order_date else labelled.previous_last_order_date end as eve_last_order_date,
+        case when labelled.label_from > labelled.valid_from then labelled.orders else labelled.previous_orders end as eve_orders,
+        case when labelled.label_from > labelled.valid_from then labelled.monetary else labelled.previous_monetary end as eve_monetary
+    from labelled
+),
+
+compared as (
+    select
+        with_eves.*,
+        scoring_days.is_ruleset_start,
+        scoring_days.before_segment_rules_from,
+        scoring_days.is_scorecard_start
+        and (
+            with_eves.r_score <> 6 - ({{ score(days_between('with_eves.last_order_date', 'with_eves.label_from'), 'recency_cut', prefix='scoring_days.before_') }})
+            or with_eves.f_score <> {{ score('with_eves.orders', 'frequency_cut', tie, 'scoring_days.before_') }}
+            or with_eves.m_score <> {{ score('with_eves.monetary', 'monetary_cut', prefix='scoring_days.before_') }}
+        ) as is_recalibrated,
+        6 - ({{ score(days_between('with_eves.eve_last_order_date', 'with_eves.label_from') ~ ' - 1', 'recency_cut', prefix='scoring_days.before_') }}) as eve_r_score,
+        {{ score('with_eves.eve_orders', 'frequency_cut', tie, 'scoring_days.before_') }} as eve_f_score,
+        {{ score('with_eves.eve_monetary', 'monetary_cut', prefix='scoring_days.before_') }} as eve_m_score
+    from with_eves
+    cross join scoring_limits
+    inner join scoring_days on least(with_eves.label_from, scoring_limits.last_day) = scoring_days.date_day
+),
+
+final as (
+    select
+        compared.customer_id,
+        compared.label_from as valid_from,
+        compared.label_to as valid_to,
+        cast(compared.r_score as smallint) as r_score,
+        cast(compared.f_score as smallint) as f_score,
+        cast(compared.m_score as smallint) as m_score,
+        compared.segment_code,
+        case when compared.eve_last_order_date is not null then eve_cells.segment_code end as previous_segment_code,
+        coalesce(silence_stage_codes.stage_code, fresh_stage_codes.stage_code, otherwise_stage.stage_code) as stage_code,
+        cast(case
+            when compared.is_state_start and compared.has_own_order then 1
+            when compared.is_silence_aged and compared.silence_from = compared.label_from then 2
+            when compared.is_fresh_aged and compared.fresh_from = compared.label_from and compared.silence_stage is null then 2
+            when compared.is_state_start and compared.has_window_exit then 3
+            when compared.is_recalibrated then 4
+            when compared.is_ruleset_start and compared.label_from in (compared.cell_from, compared.silence_from, compared.fresh_from) then 5
+            when compared.is_state_start and compared.has_correction then 6
+            when compared.is_state_start and compared.has_inherited_order then 7
+            else 2
+        end as smallint) as cause_code,
+        compared.first_order_date,
+        compared.last_order_date,
+        compared.orders,
+        compared.monetary,
+        case when compared.is_state_start then compared.day_orders else 0 end as day_orders,
+        case when compared.is_state_start then compared.day_revenue else 0 end as day_revenue
+    from compared
+    cross join otherwise_stage
+    left join cells as eve_cells
+        on
+            compared.before_segment_rules_from = eve_cells.segment_rules_from
+            and compared.eve_r_score = eve_cells.r_score
+            and compared.eve_f_score = eve_cells.f_score
+            and compared.eve_m_score = eve_cells.m_score
+    left join stage_codes as silence_stage_codes on compared.silence_stage = silence_stage_codes.stage
+    left join stage_codes as fresh_stage_codes on compared.fresh_stage = fresh_stage_codes.stage
+)
+
+select * from final

@@ -1,0 +1,52 @@
+with calibrations as (
+    select * from {{ ref('int_calibrations') }}
+),
+
+scorecard_cuts as (
+    select * from {{ ref('int_scorecard_cuts') }}
+),
+
+-- A metric with n cut points has n + 1 bins; the bin above the last cut has no upper end.
+bins as (
+    select
+        scorecard_id,
+        metric,
+        cut_number as bin_number,
+        population,
+        lag(exceeds_value) over (partition by scorecard_id, metric order by cut_number) as above_value,
+        exceeds_value as up_to_value,
+        customers_not_above - coalesce(lag(customers_not_above) over (partition by scorecard_id, metric order by cut_number), 0) as customers
+    from scorecard_cuts
+    union all
+    select
+        scorecard_id,
+        metric,
+        max(cut_number) + 1 as bin_number,
+        max(population) as population,
+        max(exceeds_value) as above_value,
+        cast(null as decimal(18, 4)) as up_to_value,
+        max(population) - max(customers_not_above) as customers
+    from scorecard_cuts
+    group by scorecard_id, metric
+),
+
+final as (
+    select
+        bins.scorecard_id,
+        bins.metric,
+        cast(case when bins.metric = 'recency' then 6 - bins.bin_number else bins.bin_number end as integer) as score,
+        '{{ var("score_method") }}' as method,
+        bins.above_value,
+        bins.up_to_value,
+        cast(bins.population as bigint) as population,
+        cast(bins.customers as bigint) as customers,
+        cast(bins.customers / nullif(cast(bins.population as decimal(18, 4)), 0) as decimal(18, 6)) as share,
+        calibrations.is_provisional,
+        calibrations.calibrated_on,
+        calibrations.valid_from,
+        calibrations.valid_to
+    from bins
+    inner join calibrations on bins.scorecard_id = calibrations.scorecard_id
+)
+
+select * from final
