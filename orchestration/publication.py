@@ -55,8 +55,8 @@ PUBLIC_TABLES = (
     PublicTable("regimes"),
     PublicTable("scorecards"),
     PublicTable("definition_log"),
-    PublicTable("rejected_rows"),
-    PublicTable("order_intake"),
+    PublicTable("rejected_rows", schema="staging"),
+    PublicTable("order_intake", schema="staging"),
 )
 
 

@@ -32,6 +32,7 @@ def make_warehouse(home: Path, customers: int = 50, as_of: date = DAY, shuffled:
     path.unlink(missing_ok=True)
     with open_database(path, read_only=False) as session:
         session.run("create schema marts")
+        session.run("create schema staging")
         session.run(
             "create table marts.customer_timeline as"
             " select 'C' || c as customer_id, date '2024-01-01' + cast(30 * i as integer)"
@@ -45,8 +46,8 @@ def make_warehouse(home: Path, customers: int = 50, as_of: date = DAY, shuffled:
             f" date '{as_of}' as as_of_date, max(monetary) as monetary"
             " from warehouse.marts.customer_timeline group by customer_id"
         )
-        session.run("create table marts.rejected_rows (source varchar, line bigint)")
-        session.run("insert into marts.rejected_rows values ('orders', null), ('orders', 7)")
+        session.run("create table staging.rejected_rows (source varchar, line bigint)")
+        session.run("insert into staging.rejected_rows values ('orders', null), ('orders', 7)")
     return path
 
 

@@ -1,0 +1,38 @@
+"""Wires the installation together; everything is declared elsewhere."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from orchestration.config import Config, load_config
+from orchestration.defs.feeds import feed_assets
+from orchestration.defs.history import history_assets
+from orchestration.defs.nightly import nightly_job, nightly_schedule
+from orchestration.defs.publication import publication_asset
+from orchestration.partitions import business_days
+from orchestration.project import dbt_resource, prepared_project
+from orchestration.settings import Settings
+
+
+def build_definitions(config: Config, settings: Settings) -> dg.Definitions:
+    """Build all definitions of one installation."""
+    partitions = business_days(config)
+    project = prepared_project(settings, config)
+    feeds = feed_assets(config, settings, partitions)
+    history = history_assets(config, settings, project, partitions)
+    publication = publication_asset(config, settings, partitions, set(history.keys))
+    assets = [*feeds, history, publication]
+    job = nightly_job(dg.AssetSelection.assets(*assets), partitions)
+    return dg.Definitions(
+        assets=assets,
+        jobs=[job],
+        schedules=[nightly_schedule(config, job, partitions)],
+        resources={"dbt": dbt_resource(project)},
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Build the definitions of the installation that the environment names."""
+    settings = Settings.from_env()
+    return build_definitions(load_config(settings.config_path), settings)

@@ -1,0 +1,63 @@
+"""The first step: the files that are configured as feeds are mirrored into the warehouse.
+
+How a file is read, and when it is refused, is in `orchestration.feeds`; what its rows mean is
+decided by the staging models.
+"""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from orchestration.config import Config
+from orchestration.defs.steps import WRITER_POOL, alone, refused, retry_policy
+from orchestration.feeds import FeedError, load_feeds
+from orchestration.settings import Settings
+from orchestration.warehouse import open_database
+
+
+def feed_key(name: str) -> dg.AssetKey:
+    """Name the asset like the dbt source that reads it."""
+    return dg.AssetKey(["raw", name])
+
+
+def feed_assets(
+    config: Config, settings: Settings, partitions: dg.DailyPartitionsDefinition
+) -> list[dg.AssetsDefinition]:
+    """Build the asset that loads all feeds; without feeds there is nothing to load."""
+    if not config.feeds:
+        return []
+    specs = [
+        dg.AssetSpec(
+            feed_key(name),
+            group_name="raw",
+            kinds={feed.file_format, "duckdb"},
+            owners=["data@example.com"],
+            description=f"The rows of {feed.path} as text, with file and line.",
+        )
+        for name, feed in sorted(config.feeds.items())
+    ]
+
+    @dg.multi_asset(
+        name="raw_feeds",
+        specs=specs,
+        partitions_def=partitions,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        retry_policy=retry_policy(),
+        pool=WRITER_POOL,
+    )
+    def raw_feeds(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+        with (
+            alone(context, settings),
+            open_database(settings.warehouse_path, read_only=False) as session,
+        ):
+            try:
+                loads = load_feeds(session.connection, config, settings)
+            except FeedError as error:
+                raise refused(str(error)) from error
+        for load in loads:
+            yield dg.MaterializeResult(
+                asset_key=feed_key(load.input_name),
+                metadata={"dagster/row_count": load.rows, "files": load.files},
+            )
+
+    return [raw_feeds]

@@ -1,0 +1,178 @@
+"""The dbt step: rules checked, then every table built and tested in one start of dbt.
+
+A range of days is one pass as of its last day, because the tables hold the whole history. What
+the tables mean is in `dbt_project`; how they look in Dagster in `orchestration.translator`.
+"""
+
+import json
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DbtCliInvocation, DbtCliResource, DbtProject, dbt_assets
+from dagster_dbt.errors import DagsterDbtCliRuntimeError
+
+from orchestration.config import Config
+from orchestration.dbt_vars import dbt_vars
+from orchestration.defs.steps import WRITER_POOL, alone, refused, retry_policy
+from orchestration.measures.rules import lint_rules
+from orchestration.measures.summary import moves_table, segment_table
+from orchestration.partitions import day_of_run
+from orchestration.project import rules_dir, run_target
+from orchestration.rules import RuleFileError, read_rules
+from orchestration.settings import Settings
+from orchestration.translator import LayeredTranslator
+from orchestration.warehouse import Session, open_database, quoted
+
+# What an engine says when the next attempt may go better.
+PASSING_TROUBLE = ("could not set lock", "conflicting lock", "out of memory")
+
+
+class HistoryConfig(dg.Config):
+    """What can be asked of one run."""
+
+    full_refresh: bool = False
+
+
+def build_args(config: Config, as_of: date, *, full_refresh: bool) -> list[str]:
+    """Return the arguments of the one dbt command of a run; unit tests belong to development."""
+    args = ["build", "--exclude-resource-type", "unit_test"]
+    args += ["--vars", json.dumps(dbt_vars(config, as_of), sort_keys=True)]
+    return [*args, "--full-refresh"] if full_refresh else args
+
+
+def history_assets(
+    installed: Config,
+    settings: Settings,
+    project: DbtProject,
+    partitions: dg.DailyPartitionsDefinition,
+) -> dg.AssetsDefinition:
+    """Build the assets of all dbt models and rule tables."""
+    reads_sample = not (installed.feeds or installed.tables)
+
+    @dbt_assets(
+        manifest=project.manifest_path,
+        project=project,
+        name="history",
+        exclude="" if reads_sample else "fqn:lifestage.sample",
+        dagster_dbt_translator=LayeredTranslator(installed.business_timezone),
+        partitions_def=partitions,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        retry_policy=retry_policy(),
+        pool=WRITER_POOL,
+    )
+    def history(
+        context: dg.AssetExecutionContext, dbt: DbtCliResource, config: HistoryConfig
+    ) -> Iterator[Any]:
+        _check_rules(context, rules_dir(settings, installed), installed.segment_preset)
+        args = build_args(installed, day_of_run(context), full_refresh=config.full_refresh)
+        with alone(context, settings):
+            invocation = dbt.cli(
+                args, context=context, target_path=run_target(settings), raise_on_error=True
+            )
+            events, trouble = _finish(invocation)
+            if trouble is None:
+                with open_database(settings.warehouse_path, read_only=True) as session:
+                    shown = _shown(session)
+                events = [_with_metadata(event, shown) for event in events]
+        yield from events
+        if trouble is not None:
+            raise trouble
+
+    return history
+
+
+def _check_rules(context: dg.AssetExecutionContext, directory: Path, preset: str) -> None:
+    """Refuse rules that leave customers without a segment, before anything is computed."""
+    try:
+        findings = lint_rules(read_rules(directory), [preset])
+    except RuleFileError as error:
+        raise refused(str(error)) from error
+    for finding in findings:
+        context.log.warning(f"{finding.check} {finding.subject}: {finding.message}")
+    errors = [finding for finding in findings if finding.severity == "error"]
+    if errors:
+        named = "; ".join(
+            f"{finding.check} {finding.preset} {finding.subject}: {finding.message}"
+            for finding in errors
+        )
+        raise refused(f"the rules are refused: {named}")
+
+
+def _finish(invocation: DbtCliInvocation) -> tuple[list[Any], Exception | None]:
+    """Let dbt run to its end; the events wait, because the file is dbt's until then."""
+    events: list[Any] = []
+    try:
+        events.extend(invocation.stream())
+    except DagsterDbtCliRuntimeError as error:
+        reason = _reason(invocation)
+        is_passing = any(mark in f"{reason} {error}".lower() for mark in PASSING_TROUBLE)
+        return events, error if is_passing else refused(reason)
+    return events, None
+
+
+def _reason(invocation: DbtCliInvocation) -> str:
+    """Say in one line what dbt stumbled over first, and where the rest is."""
+    log = invocation.target_path / "dbt.log"
+    try:
+        results = invocation.get_artifact("run_results.json")["results"]
+    except FileNotFoundError:
+        results = []
+    bad = [result for result in results if result["status"] in {"error", "fail", "runtime error"}]
+    if not bad:
+        return f"dbt did not start: see {log}"
+    name = bad[0]["unique_id"].split(".")[2]
+    message = " ".join((bad[0]["message"] or bad[0]["status"]).split())[:300]
+    more = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
+    return f"dbt {name}: {message}{more}; see {log}"
+
+
+def _shown(session: Session) -> dict[dg.AssetKey, dict[str, Any]]:
+    """Read what a person wants to see first: rows, the sizes of segments, the moves."""
+    tables = session.fetch(
+        "select table_schema, table_name from information_schema.tables"
+        " where table_schema = 'marts'"
+        " or table_type = 'BASE TABLE' and table_schema in ('rules', 'staging', 'intermediate')"
+    )
+    counts = " union all ".join(
+        f"select {index}, count(*) from {quoted(schema)}.{quoted(name)}"
+        for index, (schema, name) in enumerate(tables)
+    )
+    shown: dict[dg.AssetKey, dict[str, Any]] = {
+        dg.AssetKey(list(tables[index])): {"dagster/row_count": rows}
+        for index, rows in session.fetch(counts)
+    }
+    sizes = session.fetch(
+        "select coalesce(segment, 'no order yet'), count(*), sum(monetary)"
+        " from marts.customers group by all order by 2 desc, 1"
+    )
+    moves = session.fetch(
+        "with newest as (select max(as_of_date) as day from marts.customers)"
+        " select cause, coalesce(sum(customers) filter (where date_day = day), 0),"
+        " coalesce(sum(customers) filter (where date_day > day - 28), 0)"
+        " from marts.segment_transitions cross join newest"
+        " where from_segment is not null and to_segment is not null and date_day <= day"
+        " group by cause order by 3 desc, 1"
+    )
+    shown[dg.AssetKey(["marts", "customers"])]["segments"] = dg.MetadataValue.md(
+        segment_table(sizes)
+    )
+    transitions = shown[dg.AssetKey(["marts", "segment_transitions"])]
+    transitions["moves"] = dg.MetadataValue.md(moves_table(moves))
+    transitions |= {f"moves_{cause}": int(on_day) for cause, on_day, _ in moves}
+    return shown
+
+
+def _with_metadata(event: Any, shown: dict[dg.AssetKey, dict[str, Any]]) -> Any:
+    """Attach to a materialisation what belongs to its table."""
+    if isinstance(event, dg.Output):
+        key = _key_of(event)
+        return event.with_metadata({**event.metadata, **shown.get(key, {})})
+    return event
+
+
+def _key_of(output: dg.Output) -> dg.AssetKey:
+    """dagster-dbt names an output by the parts of its key."""
+    return dg.AssetKey(output.output_name.split("__", 1))

@@ -1,0 +1,85 @@
+"""The last step: what was built and passed its tests is put in place for readers.
+
+How that is done without a torn moment is in `orchestration.publication`.
+"""
+
+import dagster as dg
+
+from orchestration.config import Config
+from orchestration.defs.steps import WRITER_POOL, alone, refused, retry_policy
+from orchestration.partitions import day_of_run
+from orchestration.publication import (
+    DATABASE_FILE,
+    PARQUET,
+    PUBLIC_TABLES,
+    Generation,
+    PublicationHeld,
+    publish,
+)
+from orchestration.settings import Settings
+from orchestration.translator import freshness_promise
+
+PUBLICATION_KEY = dg.AssetKey(["published", "lifestage"])
+
+
+def publication_asset(
+    config: Config,
+    settings: Settings,
+    partitions: dg.DailyPartitionsDefinition,
+    built: set[dg.AssetKey],
+) -> dg.AssetsDefinition:
+    """Build the asset that readers open.
+
+    Args:
+        config: Decides about Parquet and the brake.
+        settings: Says where.
+        partitions: The as-of dates.
+        built: What dbt builds; of it the public tables come first.
+    """
+    sources = [dg.AssetKey([table.schema, table.name]) for table in PUBLIC_TABLES]
+
+    @dg.asset(
+        key=PUBLICATION_KEY,
+        deps=[key for key in sources if key in built],
+        group_name="published",
+        kinds={"duckdb", "parquet"} if config.publication.parquet else {"duckdb"},
+        description="The database that readers open, and Parquet files beside it: the public"
+        " tables of one generation, put in place in one step.",
+        owners=["data@example.com"],
+        partitions_def=partitions,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        retry_policy=retry_policy(),
+        freshness_policy=freshness_promise(config.business_timezone),
+        pool=WRITER_POOL,
+    )
+    def publication(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        with alone(context, settings):
+            try:
+                made = publish(
+                    settings.warehouse_path,
+                    settings.published_dir,
+                    day_of_run(context),
+                    max_removed_share=config.publication.max_removed_share,
+                    with_parquet=config.publication.parquet,
+                    memory_limit=settings.memory_limit,
+                    threads=settings.threads,
+                )
+            except PublicationHeld as held:
+                raise refused(f"publication held: {held}") from held
+        return dg.MaterializeResult(metadata=_shown(made, settings, config))
+
+    return publication
+
+
+def _shown(made: Generation, settings: Settings, config: Config) -> dict[str, object]:
+    rows = "\n".join(f"| {table.name} | {table.rows:,} |" for table in made.tables)
+    shown: dict[str, object] = {
+        "generation": made.generation,
+        "as_of_date": made.as_of_date.isoformat(),
+        "is_new": made.is_new,
+        "tables": dg.MetadataValue.md(f"| table | rows |\n|:--|--:|\n{rows}"),
+        "database": dg.MetadataValue.path(settings.published_dir / DATABASE_FILE),
+    }
+    if config.publication.parquet:
+        shown["parquet"] = dg.MetadataValue.path(settings.published_dir / PARQUET)
+    return shown
