@@ -51,7 +51,8 @@ def order(name: str, customer: str, day: date, amount: str = "10", **more) -> Or
 
 
 def labelled(oracle: Oracle, customer: str, day: date) -> Label:
-    label = labelled(oracle, customer, day)
+    label = oracle.label(customer, day)
+    assert label is not None
     return label
 
 

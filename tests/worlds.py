@@ -2,7 +2,8 @@
 
 A world holds input rows in the form of the input contract, the settings under their dbt names,
 and the rule tables in the form of their seed files. `worlds()` is the hypothesis strategy,
-`world(seed)` the same by a number, for runs that need a fixed list. Nothing here computes an answer.
+`world(seed)` the same by a number, for runs that need a fixed list. Nothing here computes
+an answer.
 """
 
 from __future__ import annotations
