@@ -42,28 +42,25 @@ population as (
         and customer_days.orders > 0
 ),
 
-grouped as (
+-- Ranks are counted in whole units first; only the units that hold a wanted rank are then looked at
+-- value by value, so nothing of the size of the population is ever sorted.
+unit_counts as (
     select
         scorecard_id,
         calibrated_on,
         recency,
         frequency,
-        monetary,
-        {% if is_ranked %}
-        customer_id as tie_break,
-        {% else %}
-        '' as tie_break,
-        {% endif %}
+        floor(monetary) as monetary_unit,
         count(*) as customers
     from population
     group by grouping sets (
         (scorecard_id, calibrated_on, recency),
-        (scorecard_id, calibrated_on, frequency{{ ', customer_id' if is_ranked }}),
-        (scorecard_id, calibrated_on, monetary)
+        (scorecard_id, calibrated_on, frequency),
+        (scorecard_id, calibrated_on, floor(monetary))
     )
 ),
 
-value_counts as (
+units as (
     select
         scorecard_id,
         calibrated_on,
@@ -72,29 +69,33 @@ value_counts as (
             when frequency is not null then 'frequency'
             else 'monetary'
         end as metric,
-        coalesce(cast(recency as decimal(18, 4)), cast(frequency as decimal(18, 4)), monetary) as value,
-        coalesce(tie_break, '') as tie_break,
+        cast(coalesce(recency, frequency, monetary_unit) as bigint) as unit,
         customers
-    from grouped
+    from unit_counts
 ),
 
-ranked as (
+units_ranked as (
     select
         scorecard_id,
         calibrated_on,
         metric,
-        value,
-        tie_break,
-        customers,
+        unit,
         cast(sum(customers) over (
-            partition by scorecard_id, calibrated_on, metric order by value, tie_break
+            partition by scorecard_id, calibrated_on, metric order by unit
             rows between unbounded preceding and current row
-        ) as bigint) as customers_up_to,
-        cast(sum(customers) over (
-            partition by scorecard_id, calibrated_on, metric order by value, tie_break
-            rows between unbounded preceding and unbounded following
-        ) as bigint) as population
-    from value_counts
+        ) - customers as bigint) as customers_before,
+        customers
+    from units
+),
+
+populations as (
+    select
+        scorecard_id,
+        calibrated_on,
+        metric,
+        cast(sum(customers) as bigint) as population
+    from units
+    group by scorecard_id, calibrated_on, metric
 ),
 
 cut_numbers as (
@@ -111,23 +112,133 @@ cut_numbers as (
 -- the default of R and numpy, kept in whole numbers so that no engine rounds it.
 positions as (
     select
-        ranked.*,
+        populations.scorecard_id,
+        populations.calibrated_on,
+        populations.metric,
+        populations.population,
         cut_numbers.cut_number,
-        cast(floor((ranked.population - 1) * cut_numbers.cut_number / 5.0) as bigint) as lower_rank,
-        cast(mod((ranked.population - 1) * cut_numbers.cut_number, 5) as bigint) as fifths
-    from ranked
+        cast(floor((populations.population - 1) * cut_numbers.cut_number / 5.0) as bigint) as lower_rank,
+        cast(mod((populations.population - 1) * cut_numbers.cut_number, 5) as bigint) as fifths
+    from populations
     cross join cut_numbers
+),
+
+wanted_ranks as (
+    select
+        *,
+        lower_rank as wanted_rank,
+        true as is_lower
+    from positions
+    union all
+    select
+        *,
+        lower_rank + 1 as wanted_rank,
+        false as is_lower
+    from positions
+    where fifths > 0
+),
+
+wanted_units as (
+    select
+        wanted_ranks.*,
+        units_ranked.unit,
+        units_ranked.customers_before
+    from wanted_ranks
+    inner join units_ranked
+        on
+            wanted_ranks.scorecard_id = units_ranked.scorecard_id
+            and wanted_ranks.metric = units_ranked.metric
+            and wanted_ranks.wanted_rank >= units_ranked.customers_before
+            and wanted_ranks.wanted_rank < units_ranked.customers_before + units_ranked.customers
+),
+
+units_to_open as (
+    select distinct
+        scorecard_id,
+        metric,
+        unit,
+        customers_before
+    from wanted_units
+),
+
+values_opened as (
+    select
+        units_to_open.scorecard_id,
+        units_to_open.metric,
+        units_to_open.unit,
+        units_to_open.customers_before,
+        population.monetary as value,
+        '' as tie_break,
+        count(*) as customers
+    from population
+    inner join units_to_open
+        on
+            population.scorecard_id = units_to_open.scorecard_id
+            and floor(population.monetary) = units_to_open.unit
+    where units_to_open.metric = 'monetary'
+    group by units_to_open.scorecard_id, units_to_open.metric, units_to_open.unit, units_to_open.customers_before, population.monetary
+    {% if is_ranked %}
+    union all
+    select
+        units_to_open.scorecard_id,
+        units_to_open.metric,
+        units_to_open.unit,
+        units_to_open.customers_before,
+        cast(population.frequency as decimal(18, 4)) as value,
+        population.customer_id as tie_break,
+        1 as customers
+    from population
+    inner join units_to_open
+        on
+            population.scorecard_id = units_to_open.scorecard_id
+            and population.frequency = units_to_open.unit
+    where units_to_open.metric = 'frequency'
+    {% endif %}
+    union all
+    -- Days and orders are whole: the unit is the value.
+    select
+        units_ranked.scorecard_id,
+        units_ranked.metric,
+        units_ranked.unit,
+        units_ranked.customers_before,
+        cast(units_ranked.unit as decimal(18, 4)) as value,
+        '' as tie_break,
+        units_ranked.customers
+    from units_ranked
+    where units_ranked.metric in ('recency'{{ ", 'frequency'" if not is_ranked }})
+),
+
+values_ranked as (
+    select
+        *,
+        cast(customers_before + sum(customers) over (
+            partition by scorecard_id, metric, unit order by value, tie_break
+            rows between unbounded preceding and current row
+        ) as bigint) as customers_up_to
+    from values_opened
 ),
 
 neighbours as (
     select
-        *,
-        customers_up_to > lower_rank
-        and customers_up_to - customers <= lower_rank as is_lower
-    from positions
-    where
-        customers_up_to > lower_rank
-        and customers_up_to - customers <= lower_rank + case when fifths > 0 then 1 else 0 end
+        wanted_units.scorecard_id,
+        wanted_units.calibrated_on,
+        wanted_units.metric,
+        wanted_units.cut_number,
+        wanted_units.population,
+        wanted_units.fifths,
+        wanted_units.is_lower,
+        values_ranked.value,
+        values_ranked.tie_break,
+        values_ranked.customers,
+        values_ranked.customers_up_to
+    from wanted_units
+    inner join values_ranked
+        on
+            wanted_units.scorecard_id = values_ranked.scorecard_id
+            and wanted_units.metric = values_ranked.metric
+            and wanted_units.unit = values_ranked.unit
+            and wanted_units.wanted_rank >= values_ranked.customers_up_to - values_ranked.customers
+            and wanted_units.wanted_rank < values_ranked.customers_up_to
 ),
 
 cuts as (
