@@ -362,7 +362,7 @@ class Oracle:
         names = [(self.segment(scores[0], book), self.stage(state, day, book)) for book in books]
         held = {
             "bought": any(event.counted for event in today),
-            "aged": self._aged(customer, state, day),
+            "aged": self._aged(customer, state, day, by=day),
             "window_exit": window is not None
             and any(event.day + timedelta(days=window) == day for event in yesterday),
             "recalibrated": scores[0] != scores[1],
@@ -373,12 +373,16 @@ class Oracle:
         for cause, holds in held.items():
             if holds:
                 return cause
-        raise AssertionError(f"the label of {customer} changed on {day} without a cause")
+        # A bound crossed under yesterday's scorecard or rules, on the very day on which the new
+        # ones would have led to the same label anyway.
+        assert self._aged(customer, state, day, by=day - DAY)
+        return "aged"
 
-    def _aged(self, customer: str, state: State, day: date) -> bool:
+    def _aged(self, customer: str, state: State, day: date, *, by: date) -> bool:
+        """Whether a day more crosses a bound, by the scorecard and rules of the given day."""
         if state.last_order >= day:
             return False
-        card, rules = self.scorecard(day), self.rules(day)
+        card, rules = self.scorecard(by), self.rules(by)
         r_scores = [self.scores(customer, state, d, card)[0] for d in (day - DAY, day)]
         stages = [self.stage(state, d, rules) for d in (day - DAY, day)]
         return r_scores[0] != r_scores[1] or stages[0] != stages[1]

@@ -273,6 +273,18 @@ def test_new_scorecard_and_new_rules_are_told_apart():
     assert oracle.rules(date(2024, 1, 3)).ruleset_id == "default@2024-01-03"
 
 
+def test_a_bound_crossed_on_the_day_that_moves_it_is_ageing():
+    # Day 31 ends `new` by the old bounds on the very day on which the new ones end it on day 7.
+    day = JAN_1 + timedelta(days=31)
+    shorter = stages(new=7, valid_from=day.isoformat())
+    made = shop(
+        order("1", "ann", JAN_1),
+        order("2", "ann", JAN_1 + timedelta(days=20)),
+        lifecycle_stages=stages() + shorter,
+    )
+    assert (day.isoformat(), "r4", "active", "aged") in story(Oracle(made))
+
+
 def test_rank_first_breaks_ties_of_frequency_by_customer():
     made = shop(
         *(order(name, name, JAN_1) for name in "abcde"),
