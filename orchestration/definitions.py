@@ -26,7 +26,7 @@ def build_definitions(config: Config, settings: Settings) -> dg.Definitions:
     return dg.Definitions(
         assets=assets,
         jobs=[job],
-        schedules=[nightly_schedule(config, job, partitions)],
+        schedules=[nightly_schedule(config, job)],
         resources={"dbt": dbt_resource(project)},
     )
 

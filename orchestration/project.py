@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,20 +16,15 @@ from typing import TYPE_CHECKING
 
 from dagster_dbt import DbtCliResource, DbtProject
 
-from orchestration.config import ConfigError
 from orchestration.dbt_vars import dbt_vars
+from orchestration.overlay import DBT_PROJECT_DIR, REPOSITORY, seeds_root
 from orchestration.warehouse import only_writer
 
 if TYPE_CHECKING:
     from orchestration.config import Config
     from orchestration.settings import Settings
 
-REPOSITORY = Path(__file__).parents[1]
-DBT_PROJECT_DIR = REPOSITORY / "dbt_project"
 PROFILES_DIR = REPOSITORY / "profiles"
-SEEDS_DIR = REPOSITORY / "seeds"
-# Inside the project, because dbt cannot have seeds in a folder that is far away from it.
-OVERLAYS_DIR = DBT_PROJECT_DIR / "target" / "overlays"
 # Beside the interpreter, so that it is found without an activated environment.
 DBT_EXECUTABLE = Path(sys.executable).parent / "dbt"
 
@@ -65,42 +59,6 @@ def dbt_resource(project: DbtProject) -> DbtCliResource:
 def run_target(settings: Settings) -> Path:
     """Where dbt leaves the artifacts and the log of a run: one place, so that nothing piles up."""
     return settings.home / "dbt" / "run"
-
-
-def seeds_root(settings: Settings, config: Config) -> Path:
-    """Return the directory that holds `rules/`: the project's own, or a copy with an overlay.
-
-    Raises:
-        ConfigError: The configured directory holds a table that the project does not know.
-    """
-    if config.rules is None:
-        return SEEDS_DIR
-    own = settings.project_root / config.rules
-    known = {path.name for path in (SEEDS_DIR / "rules").glob("*.csv")}
-    given = sorted(path.name for path in own.glob("*.csv"))
-    unknown = [name for name in given if name not in known]
-    if unknown or not given:
-        what = f"{unknown[0]} is no rule table" if unknown else "the directory has no rule table"
-        raise ConfigError("BAD_VALUE", "rules", f"{what}; known are {', '.join(sorted(known))}")
-    root = OVERLAYS_DIR / hashlib.sha256(str(settings.home).encode()).hexdigest()[:12]
-    for source in sorted(path for path in SEEDS_DIR.rglob("*") if path.is_file()):
-        relative = source.relative_to(SEEDS_DIR)
-        overlay = own / relative.name
-        is_rule = relative.parent.name == "rules" and overlay.is_file()
-        _copy_if_changed(overlay if is_rule else source, root / relative)
-    return root
-
-
-def rules_dir(settings: Settings, config: Config) -> Path:
-    """Return the directory of the rule tables that are in force."""
-    return seeds_root(settings, config) / "rules"
-
-
-def _copy_if_changed(source: Path, target: Path) -> None:
-    """Leave an equal file alone: dbt takes a new one as a reason to parse again."""
-    if not target.exists() or target.read_bytes() != source.read_bytes():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
 
 
 def _prepare_manifest(project: DbtProject, settings: Settings, config: Config) -> None:

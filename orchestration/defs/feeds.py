@@ -10,9 +10,10 @@ import dagster as dg
 
 from orchestration.config import Config
 from orchestration.defs.steps import WRITER_POOL, alone, refused, retry_policy
-from orchestration.feeds import FeedError, load_feeds
+from orchestration.feeds import FeedError, FileLoad, load_feeds
 from orchestration.settings import Settings
-from orchestration.warehouse import open_database
+
+PRESENT = frozenset({"LOADED", "ALREADY_LOADED"})
 
 
 def feed_key(name: str) -> dg.AssetKey:
@@ -46,18 +47,22 @@ def feed_assets(
         pool=WRITER_POOL,
     )
     def raw_feeds(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
-        with (
-            alone(context, settings),
-            open_database(settings.warehouse_path, read_only=False) as session,
-        ):
+        with alone(context, settings):
             try:
-                loads = load_feeds(session.connection, config, settings)
+                report = load_feeds(config, settings)
             except FeedError as error:
                 raise refused(str(error)) from error
-        for load in loads:
+        for name in sorted(config.feeds):
+            files = [load for load in report.files if load.feed == name]
+            rows = sum(load.rows for load in files if load.status in PRESENT)
             yield dg.MaterializeResult(
-                asset_key=feed_key(load.input_name),
-                metadata={"dagster/row_count": load.rows, "files": load.files},
+                asset_key=feed_key(name),
+                metadata={"dagster/row_count": rows, "files": dg.MetadataValue.md(_shown(files))},
             )
 
     return [raw_feeds]
+
+
+def _shown(files: list[FileLoad]) -> str:
+    lines = [f"| {load.file} | {load.rows:,} | {load.status.lower()} |" for load in files]
+    return "\n".join(["| file | rows | |", "|:--|--:|:--|", *lines])

@@ -19,8 +19,9 @@ from orchestration.dbt_vars import dbt_vars
 from orchestration.defs.steps import WRITER_POOL, alone, refused, retry_policy
 from orchestration.measures.rules import lint_rules
 from orchestration.measures.summary import moves_table, segment_table
+from orchestration.overlay import rules_dir
 from orchestration.partitions import day_of_run
-from orchestration.project import rules_dir, run_target
+from orchestration.project import run_target
 from orchestration.rules import RuleFileError, read_rules
 from orchestration.settings import Settings
 from orchestration.translator import LayeredTranslator

@@ -1,12 +1,14 @@
 """The job that refreshes everything, and the clock that starts it once for every business day."""
 
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from orchestration.config import Config
 
 JOB_NAME = "nightly_refresh"
-# After every change of the clocks in the zones of Europe and America.
 CRON = "15 3 * * *"
 
 
@@ -27,9 +29,11 @@ def nightly_job(
 def nightly_schedule(
     config: Config,
     job: UnresolvedAssetJobDefinition,
-    partitions: dg.DailyPartitionsDefinition,
 ) -> dg.ScheduleDefinition:
-    """Build the schedule: at 03:15 local time the day that has just ended is computed."""
+    """Build the schedule: at 03:15 local time the day that has just ended is computed.
+
+    A run key per night keeps it to one run where the clocks pass 03:15 twice.
+    """
 
     @dg.schedule(
         name=f"{JOB_NAME}_schedule",
@@ -40,11 +44,13 @@ def nightly_schedule(
         description="Once for every business day, also when the clocks change.",
     )
     def nightly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        tick = context.scheduled_execution_time
+        night = context.scheduled_execution_time.astimezone(
+            ZoneInfo(config.business_timezone)
+        ).date()
         # Data that no longer grows keeps its last day; its files and rules are read again.
-        key = config.as_of.isoformat() if config.as_of else partitions.get_last_partition_key(tick)
-        if key is None:
+        day = config.as_of or night - timedelta(days=1)
+        if day < config.history_start:
             return dg.SkipReason("the first day of history is not over yet")
-        return dg.RunRequest(run_key=f"{tick.date()}", partition_key=key)
+        return dg.RunRequest(run_key=night.isoformat(), partition_key=day.isoformat())
 
     return nightly

@@ -3,6 +3,8 @@
 How that is done without a torn moment is in `orchestration.publication`.
 """
 
+from typing import Any
+
 import dagster as dg
 
 from orchestration.config import Config
@@ -71,9 +73,9 @@ def publication_asset(
     return publication
 
 
-def _shown(made: Generation, settings: Settings, config: Config) -> dict[str, object]:
+def _shown(made: Generation, settings: Settings, config: Config) -> dict[str, Any]:
     rows = "\n".join(f"| {table.name} | {table.rows:,} |" for table in made.tables)
-    shown: dict[str, object] = {
+    shown: dict[str, Any] = {
         "generation": made.generation,
         "as_of_date": made.as_of_date.isoformat(),
         "is_new": made.is_new,

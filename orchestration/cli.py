@@ -1,0 +1,347 @@
+"""The command line: reads the arguments, calls the module that does the work, prints the answer.
+
+Nothing is decided here. What is heavy to import is imported by the command that needs it.
+"""
+
+from __future__ import annotations
+
+import sys
+from datetime import date, datetime
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+
+from orchestration.config import Config, ConfigError, load_config
+from orchestration.explain import Explanation, Record, UnknownCustomerError, newest_day
+from orchestration.explain import explain as explained
+from orchestration.measures.rules import lint_rules
+from orchestration.measures.summary import bar
+from orchestration.overlay import rules_dir
+from orchestration.publication import DATABASE_FILE, PARQUET, published_generation
+from orchestration.rules import RuleFileError, read_rules
+from orchestration.settings import Settings
+from orchestration.warehouse import WarehouseError, open_database
+from orchestration.what_if import read_candidate
+from orchestration.what_if import what_if as compared
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from decimal import Decimal
+
+app = typer.Typer(
+    name="lifestage",
+    help="Customer segments with their whole history.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+Day = Annotated[datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="The day.")]
+
+
+class CommandError(Exception):
+    """Something the person at the keyboard can put right; one line."""
+
+
+def main() -> None:
+    """Run the command line; a failure is one line on the error output and exit code 1."""
+    expected = (CommandError, ConfigError, RuleFileError, UnknownCustomerError, WarehouseError)
+    try:
+        app()
+    except expected as error:
+        _errors().print(f"lifestage: {error}", style="red", markup=False, highlight=False)
+        sys.exit(1)
+
+
+@app.command()
+def refresh(
+    as_of: Day = None,
+    start: Annotated[
+        datetime | None,
+        typer.Option("--from", formats=["%Y-%m-%d"], help="Mark all days from here on as done."),
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="Compute everything anew.")] = False,
+) -> None:
+    """Read the feeds, compute every customer's history, test it and publish it."""
+    config, settings = _installation()
+    with _Steps() as steps:
+        steps.tell("preparing", 0, 0)
+        from orchestration import refresh as runner  # noqa: PLC0415 - Dagster and dbt are slow
+
+        asked = runner.days_asked_for(config, _day(as_of), _day(start))
+        try:
+            runner.refresh(config, settings, asked, full_refresh=full, tell=steps.tell)
+        except runner.RefreshError as error:
+            raise CommandError(str(error)) from error
+    _print_segments(config, settings)
+    _print_published(config, settings)
+
+
+@app.command()
+def explain(
+    customer: Annotated[str, typer.Argument(help="The customer id.")], as_of: Day = None
+) -> None:
+    """Say why a customer has a label: orders, scores, rule, past labels, what comes next."""
+    config, settings = _installation()
+    with open_database(settings.warehouse_path, read_only=True) as session:
+        _print_explanation(explained(session, customer, _day(as_of)), config.currency)
+
+
+@app.command("lint-rules")
+def lint() -> None:
+    """Check the segment rules, the lifecycle and the cut points for mistakes."""
+    config, settings = _installation()
+    findings = lint_rules(read_rules(rules_dir(settings, config)))
+    console = _console()
+    for finding in findings:
+        line = f"{finding.severity} {finding.check} {finding.preset} {finding.subject}:"
+        console.print(f"{line} {finding.message}", markup=False, highlight=False, soft_wrap=True)
+    errors = sum(finding.severity == "error" for finding in findings)
+    if errors:
+        raise CommandError(f"{errors} of {len(findings)} findings must be put right")
+    console.print("The rules are sound.")
+
+
+@app.command("what-if")
+def what_if(
+    rules: Annotated[Path, typer.Argument(help="A table like segment_rules.csv.")],
+) -> None:
+    """Say who would move, and with how much money, if other rules were in force."""
+    config, settings = _installation()
+    preset, candidate = read_candidate(rules, config.segment_preset)
+    with open_database(settings.warehouse_path, read_only=True) as session:
+        outcome = compared(session, candidate, preset, newest_day(session))
+    share = outcome.moved_customers / outcome.customers if outcome.customers else 0
+    console = _console()
+    console.print(
+        f"{outcome.moved_customers:,} of {outcome.customers:,} customers would move ({share:.1%}),"
+        f" with {_money(outcome.moved_monetary, config.currency)} of"
+        f" {_money(outcome.monetary, config.currency)}.",
+        highlight=False,
+    )
+    rows = [
+        (move.from_segment, move.to_segment, f"{move.customers:,}", f"{move.monetary:,.2f}")
+        for move in outcome.moves
+    ]
+    _print_table(("from", "to", "customers >", f"{config.currency} >"), rows)
+
+
+@app.command()
+def status() -> None:
+    """Say how far the tables are, what came in and what is published."""
+    config, settings = _installation()
+    console = _console()
+    console.print(f"state      {settings.home}", highlight=False, soft_wrap=True)
+    if not settings.warehouse_path.exists():
+        console.print("tables     none yet: run `lifestage refresh`")
+        return
+    with open_database(settings.warehouse_path, read_only=True) as session:
+        console.print(f"tables     as of {newest_day(session)}", highlight=False)
+        intake = session.fetch(
+            "select source, sum(received_rows), sum(accepted_rows), sum(duplicate_rows),"
+            " sum(excluded_rows), sum(rejected_rows), sum(held_rows)"
+            " from staging.order_intake group by source order by source"
+        )
+        rejects = session.fetch(
+            "select source, reason_code, column_name, count(*) from staging.rejected_rows"
+            " group by all order by 1, 4 desc, 2, 3"
+        )
+    _print_published(config, settings)
+    names = ("received", "accepted", "duplicates", "excluded", "rejected", "held")
+    rows = [(row[0], *(f"{count:,}" for count in row[1:])) for row in intake]
+    _print_table(("source", *(f"{name} >" for name in names)), rows)
+    if rejects:
+        rejected = [
+            (source, reason, column or "", f"{n:,}") for source, reason, column, n in rejects
+        ]
+        _print_table(("source", "rejected because", "column", "rows >"), rejected)
+
+
+def _installation() -> tuple[Config, Settings]:
+
+    settings = Settings.from_env()
+    return load_config(settings.config_path), settings
+
+
+def _day(moment: datetime | None) -> date | None:
+    return None if moment is None else moment.date()
+
+
+def _console() -> Console:
+    return Console()
+
+
+def _errors() -> Console:
+    return Console(stderr=True, soft_wrap=True)
+
+
+def _money(amount: Decimal, currency: str) -> str:
+    return f"{amount:,.2f} {currency}"
+
+
+def _print_table(columns: Iterable[str], rows: Iterable[tuple[str, ...]]) -> None:
+    """Print a table; a column whose name ends in `>` holds numbers."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        is_number = column.endswith(" >")
+        table.add_column(
+            column.removesuffix(" >"), justify="right" if is_number else "left", no_wrap=is_number
+        )
+    for row in rows:
+        table.add_row(*row)
+    _console().print(table, highlight=False)
+
+
+def _print_segments(config: Config, settings: Settings) -> None:
+
+    with open_database(settings.warehouse_path, read_only=True) as session:
+        sizes = session.fetch(
+            "select coalesce(segment, 'no order yet'), count(*), sum(monetary),"
+            " max(as_of_date) from marts.customers group by all order by 2 desc, 1"
+        )
+    everybody = sum(size[1] for size in sizes) or 1
+    biggest = max((size[1] for size in sizes), default=1)
+    if sizes:
+        _console().print(f"\nSegments as of {sizes[0][3]}", style="bold", highlight=False)
+    rows = [
+        (segment, f"{n:,}", f"{n / everybody:.1%}", bar(n / biggest), f"{money or 0:,.2f}")
+        for segment, n, money, _ in sizes
+    ]
+    _print_table(("segment", "customers >", "share >", "", f"{config.currency} >"), rows)
+
+
+def _print_published(config: Config, settings: Settings) -> None:
+
+    console = _console()
+    made = published_generation(settings.published_dir)
+    if made is None:
+        console.print("published  nothing yet: run `lifestage refresh`")
+        return
+    rows = sum(table.rows for table in made.tables)
+    console.print(
+        f"\npublished  as of {made.as_of_date}, generation {made.generation},"
+        f" {len(made.tables)} tables, {rows:,} rows",
+        highlight=False,
+        soft_wrap=True,
+    )
+    paths = [settings.published_dir / DATABASE_FILE]
+    if config.publication.parquet:
+        paths.append(settings.published_dir / PARQUET)
+    for path in paths:
+        console.print(f"           {path}", highlight=False, soft_wrap=True)
+
+
+def _print_explanation(found: Explanation, currency: str) -> None:
+    console = _console()
+    state = found.state
+    ahead = " if nothing is bought until then" if found.day > found.newest_day else ""
+    console.print(
+        f"[bold]{state['segment']}[/bold], {state['lifecycle_stage']}, on {found.day}{ahead}",
+        highlight=False,
+    )
+    console.print(
+        f"since {state['valid_from']} with these scores, because: {state['cause']}\n",
+        highlight=False,
+    )
+    values = {
+        "recency": f"{state['days_since_last_order']} days",
+        "frequency": f"{state['orders']} orders",
+        "monetary": _money(state["monetary"], currency),
+    }
+    rows = [
+        (bin_["metric"], values[bin_["metric"]], str(bin_["score"]), _bin_in_words(bin_))
+        for bin_ in found.bins
+    ]
+    calibrated = found.bins[0]["calibrated_on"] if found.bins else state["scorecard_id"]
+    _print_table(("measure", "value >", "score >", f"cut points of {calibrated}"), rows)
+    if found.rule is not None:
+        console.print(f"\nrule {_rule_in_words(found.rule)}", highlight=False, soft_wrap=True)
+    console.print(f"\n{found.orders_in_all} orders up to then, newest first", highlight=False)
+    _print_table(("day", "order", f"{currency} >", "refunded >", ""), _order_rows(found.orders))
+    console.print("\nlabels so far")
+    _print_table(("from", "segment", "stage", "R F M", "cause"), map(_change_row, found.changes))
+    if found.upcoming:
+        console.print("\nwhat comes next, if nothing is bought")
+        rows_ahead = map(_change_row, found.upcoming)
+        _print_table(("from", "segment", "stage", "R F M", "cause"), rows_ahead)
+    else:
+        console.print("\nnothing changes any more, if nothing is bought")
+
+
+def _bin_in_words(bin_: Record) -> str:
+    above, up_to = bin_["above_value"], bin_["up_to_value"]
+    parts = [] if above is None else [f"above {above.normalize():f}"]
+    parts += [] if up_to is None else [f"up to {up_to.normalize():f}"]
+    return " and ".join(parts) or "any value"
+
+
+def _rule_in_words(rule: Record) -> str:
+    bounds = " ".join(
+        f"{axis} {rule[f'{axis.lower()}_min']}-{rule[f'{axis.lower()}_max']}" for axis in "RFM"
+    )
+    return (
+        f"{rule['priority']} of preset {rule['preset']}, in force since {rule['valid_from']}:"
+        f" {bounds} gives {rule['segment']}"
+    )
+
+
+def _order_rows(orders: Iterable[Record]) -> list[tuple[str, ...]]:
+    return [
+        (
+            str(order["order_date"]),
+            order["order_id"],
+            f"{order['gross_amount']:,.2f}",
+            f"{order['refunded_amount']:,.2f}" if order["refunded_amount"] else "",
+            "" if order["is_counted"] else "does not count",
+        )
+        for order in orders
+    ]
+
+
+def _change_row(row: Record) -> tuple[str, ...]:
+    scores = f"{row['r_score']} {row['f_score']} {row['m_score']}"
+    return (
+        str(row["valid_from"]),
+        row["segment"],
+        row["lifecycle_stage"],
+        scores,
+        row["cause"],
+    )
+
+
+class _Steps:
+    """Shows what a refresh is doing: a line that moves on a terminal, a line per step elsewhere."""
+
+    def __init__(self) -> None:
+        self._console = _errors()
+        self._step = ""
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._progress.add_task("preparing", total=None)
+
+    def __enter__(self) -> _Steps:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def tell(self, step: str, done: int, total: int) -> None:
+        """Take what the run says about itself."""
+        if step != self._step and not self._console.is_terminal:
+            self._console.print(f"{step} ...", highlight=False)
+        self._step = step
+        self._progress.update(self._task, description=step, completed=done, total=total or None)
+
+
+if __name__ == "__main__":
+    main()
