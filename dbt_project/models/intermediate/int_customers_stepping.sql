@@ -1,3 +1,4 @@
+-- depends_on: {{ ref('int_as_of_dates') }}
 {% set current = state_of('int_customers_current') %}
 with relabelled as (
     select customer_id from {{ ref('int_customers_relabelled') }}

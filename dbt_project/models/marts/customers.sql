@@ -25,7 +25,7 @@ buyers as (
         {{ as_of() }} as as_of_date,
         current_customers.first_order_date,
         current_customers.last_order_date,
-        {{ days_between('current_customers.last_order_date', as_of()) }} as days_since_last_order,
+        cast({{ days_between('current_customers.last_order_date', as_of()) }} as integer) as days_since_last_order,
         current_customers.orders,
         current_customers.monetary,
         {% if var('monetary_aggregate') == 'average' %}

@@ -1,0 +1,34 @@
+-- A returned row is an interval that says the same as the one before it and should have been merged.
+{{ config(meta={'dagster': {'ref': {'name': 'customer_timeline'}}}) }}
+
+with timeline as (
+    select * from {{ ref('customer_timeline') }}
+),
+
+described as (
+    select
+        customer_id,
+        valid_from,
+        {{ as_line(['r_score', 'f_score', 'm_score', 'segment', 'lifecycle_stage', 'first_order_date', 'last_order_date', 'orders', 'monetary']) }} as content,
+        segment,
+        previous_segment
+    from timeline
+),
+
+compared as (
+    select
+        *,
+        lag(content) over (partition by customer_id order by valid_from) as content_before,
+        lag(segment) over (partition by customer_id order by valid_from) as segment_before
+    from described
+),
+
+final as (
+    select *
+    from compared
+    where
+        content = content_before
+        or segment_before is distinct from previous_segment
+)
+
+select * from final
