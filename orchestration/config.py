@@ -112,6 +112,20 @@ def _known_pattern(value: str) -> str:
     return value
 
 
+def _readable_format(value: str) -> str:
+    """Accept a strptime pattern that gives back the day it was written with, and no zone."""
+    written = datetime(2001, 2, 3, 4, 5, 6)  # noqa: DTZ001 - a pattern without a zone is tried
+    try:
+        read = datetime.strptime(written.strftime(value), value)  # noqa: DTZ007 - likewise
+    except ValueError:
+        read = None
+    if read is None or read.date() != written.date() or re.search("%[zZ]|--", value):
+        raise PydanticCustomError(
+            "BAD_VALUE", "give a strptime pattern with day, month and year, for instance %d/%m/%Y"
+        )
+    return value
+
+
 Day = Annotated[date, BeforeValidator(_exact_date)]
 Timezone = Annotated[str, AfterValidator(_known_timezone)]
 Identifier = Annotated[str, BeforeValidator(_plain_identifier)]
@@ -120,7 +134,11 @@ Pattern = Annotated[
     str, StringConstraints(min_length=1, max_length=500), AfterValidator(_known_pattern)
 ]
 # Quotes, backslashes and control characters have no place in a strptime pattern.
-DateFormat = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9%/.:, +_-]{2,40}$")]
+DateFormat = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9%/.:, _-]{2,40}$"),
+    AfterValidator(_readable_format),
+]
 FileColumn = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")]
 InputName = Literal["orders", "order_lines", "refunds", "customers", "customer_merges"]
 
@@ -308,6 +326,13 @@ class _UniqueKeyLoader(yaml.SafeLoader):
             if key in keys[:index]:
                 raise ConfigError("DUPLICATE_KEY", str(key), "the key is given twice: keep one")
         return super().construct_mapping(node, deep)
+
+
+# Days stay text until the model reads them, so that a wrong one is refused with its key.
+_UniqueKeyLoader.yaml_implicit_resolvers = {
+    first: [(tag, expression) for tag, expression in resolvers if not tag.endswith(":timestamp")]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 
 
 def load_config(path: Path) -> Config:

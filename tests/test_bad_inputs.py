@@ -129,9 +129,10 @@ def test_file_is_refused_in_one_line(tmp_path: Path, case: dict) -> None:
     if case["id"] == "F25":
         path = "in/orders.parquet"
         (tmp_path / "in").mkdir()
-        duckdb.sql(
-            "select 'a' as customer_id, date '2024-01-05' as order_ts, 1.5::double as amount"
-        ).write_parquet(str(tmp_path / path))
+        duckdb.execute(
+            "copy (select 'a' as customer_id, date '2024-01-05' as order_ts, 1.5::double as amount)"
+            f" to '{tmp_path / path}'"
+        )
     elif case["id"] not in ("F03", "F24"):
         warehouse.put(path, _bytes(case))
     config = warehouse.configure(FEED.format(path=path))
@@ -167,7 +168,7 @@ def test_same_bytes_change_nothing(tmp_path: Path, case: dict) -> None:
 @pytest.mark.parametrize("case", _cases("config"))
 def test_configuration_is_refused_in_one_line(tmp_path: Path, case: dict) -> None:
     if case["reason"] == "RULE_GAP":
-        assert "RULE_GAP" in _checks_without_cell(3, 1, 5)
+        assert "RULE_GAP" in _checks_without_cell((3, 1, 5))
         return
     with pytest.raises(ConfigError) as caught:
         _configure(case["content"], tmp_path)
@@ -183,7 +184,7 @@ def _configure(text: str, root: Path) -> None:
     check_as_of(config.as_of or AS_OF, AS_OF)
 
 
-def _checks_without_cell(*cell: int) -> list[str]:
+def _checks_without_cell(cell: tuple[int, int, int]) -> list[str]:
     """Lint the default rules as if no rule held a cell."""
     book = read_rules(REPOSITORY / "seeds" / "rules")
     rules = tuple(rule for rule in book.segment_rules if not rule.holds(cell))
