@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
 PROFILES_DIR = REPOSITORY / "profiles"
 # Beside the interpreter, so that it is found without an activated environment.
 DBT_EXECUTABLE = Path(sys.executable).parent / "dbt"
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class ProjectError(Exception):
+    """The dbt project does not parse; what dbt said about it, in one line."""
 
 
 def prepared_project(settings: Settings, config: Config) -> DbtProject:
@@ -82,7 +88,8 @@ def _prepare_manifest(project: DbtProject, settings: Settings, config: Config) -
         check=False,
     )
     if done.returncode != 0:
-        raise RuntimeError(f"dbt cannot parse the project:\n{done.stdout}{done.stderr}")
+        said = " ".join(ANSI.sub("", f"{done.stdout} {done.stderr}").split())
+        raise ProjectError(f"dbt cannot parse the project: {said}")
     known.unlink(missing_ok=True)
     (work / "manifest.json").replace(project.manifest_path)
     known.write_text(fingerprint)

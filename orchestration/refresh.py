@@ -23,6 +23,7 @@ from orchestration.definitions import build_definitions
 from orchestration.defs.nightly import JOB_NAME
 from orchestration.overlay import REPOSITORY
 from orchestration.partitions import business_days, last_complete_day
+from orchestration.project import ProjectError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,7 +101,10 @@ def refresh(
         RefreshError: The run failed.
     """
     tell("preparing", 0, 0)
-    job = build_definitions(config, settings).resolve_job_def(JOB_NAME)
+    try:
+        job = build_definitions(config, settings).resolve_job_def(JOB_NAME)
+    except ProjectError as error:
+        raise RefreshError(str(error)) from error
     holder = f"{socket.gethostname()}:{os.getpid()}"
     tags = {HOLDER_TAG: holder}
     partition_key = asked.last.isoformat()
