@@ -12,7 +12,7 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from orchestration.measures.rules import (
+from orchestration.measures.rule_tables import (
     FixedCut,
     LifecycleStage,
     RuleBook,
