@@ -5,6 +5,7 @@ with recursive merges as (
         merged_into,
         coalesce(merge_date, {{ far_past() }}) as merge_date
     from {{ ref('stg_shop__customer_merges') }}
+    where merge_date is null or merge_date <= {{ as_of() }}
 ),
 
 -- Each step follows an account to the one that took it over, on the day it did. Staging has

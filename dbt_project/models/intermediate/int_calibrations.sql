@@ -19,11 +19,7 @@ final as (
     select
         'fixed-' || cast(valid_from as {{ dbt.type_string() }}) as scorecard_id,
         valid_from as calibrated_on,
-        case
-            when row_number() over (order by valid_from) = 1 then {{ far_past() }}
-            else valid_from
-        end as valid_from,
-        lead(valid_from, 1, {{ far_future() }}) over (order by valid_from) as valid_to,
+        valid_from as takes_over_on,
         false as is_provisional
     from versions
 )
@@ -91,11 +87,7 @@ final as (
     select
         'calibrated-' || cast(calibrated_on as {{ dbt.type_string() }}) as scorecard_id,
         calibrated_on,
-        case
-            when row_number() over (order by calibrated_on) = 1 then {{ far_past() }}
-            else {{ add_days('calibrated_on', 1) }}
-        end as valid_from,
-        {{ add_days("lead(calibrated_on, 1, " ~ add_days(far_future(), -1) ~ ") over (order by calibrated_on)", 1) }} as valid_to,
+        {{ add_days('calibrated_on', 1) }} as takes_over_on,
         is_provisional
     from calibration_days
 )

@@ -47,6 +47,7 @@ orders_in_scope as (
     from orders
     where
         order_date <= {{ as_of() }}
+        and (is_counted or {{ monetary_of[var('monetary_measure')] }} <> 0)
         {% if is_incremental() and not has_merges %}
         and customer_id in (select customer_id from customers_touched)
         {% endif %}
@@ -59,10 +60,14 @@ refunds_in_scope as (
         orders_in_scope.order_id,
         refunds.refund_date as movement_date,
         {% if is_plain %}false as is_counted{% else %}0 as counted_orders{% endif %},
-        {% if var('monetary_measure') == 'gross' %}0{% else %}-refunds.amount{% endif %} as revenue
+        -refunds.amount as revenue
     from refunds
     inner join orders_in_scope on refunds.order_id = orders_in_scope.order_id
-    where refunds.refund_date <= {{ as_of() }}
+    where
+        refunds.refund_date <= {{ as_of() }}
+        {% if var('monetary_measure') == 'gross' %}
+        and false
+        {% endif %}
 ),
 {% endif %}
 
@@ -210,16 +215,6 @@ days_described as (
 ),
 {% endif %}
 
--- A day that changes nothing that a label is made of starts no new state.
-days_that_count as (
-    select *
-    from days_described
-    where
-        last_order_date is not null
-        or orders_change <> 0
-        or revenue_change <> 0
-),
-
 running as (
     select
         customer_id,
@@ -236,10 +231,13 @@ running as (
         lead(valid_from) over customer_so_far as next_valid_from,
         min(first_order_date) over customer_so_far as first_order_date,
         max(last_order_date) over customer_so_far as last_order_date,
+        {% if not is_plain %}
+        min(first_order_date) over customer_before as previous_first_order_date,
+        {% endif %}
         max(last_order_date) over customer_before as previous_last_order_date,
         cast(sum(orders_change) over customer_so_far as integer) as orders,
         cast(sum(revenue_change) over customer_so_far as decimal(18, 4)) as revenue
-    from days_that_count
+    from days_described
     window
         customer_so_far as (
             partition by customer_id order by valid_from
@@ -251,30 +249,63 @@ running as (
         )
 ),
 
+valued as (
+    select
+        *,
+        orders - orders_change as previous_orders,
+        {% if is_average %}
+        case when orders > 0 then {{ exact_average('revenue', 'orders') }} else cast(0 as decimal(18, 4)) end as monetary,
+        case when orders > orders_change then {{ exact_average('(revenue - revenue_change)', '(orders - orders_change)') }} else cast(0 as decimal(18, 4)) end as previous_monetary
+        {% else %}
+        revenue as monetary,
+        cast(revenue - revenue_change as decimal(18, 4)) as previous_monetary
+        {% endif %}
+    from running
+),
+
+{% if is_plain and not is_average %}
+changing as (
+    select * from valued
+),
+{% else %}
+-- A day that changes nothing that a label is made of starts no new state.
+changing_days as (
+    select *
+    from valued
+    where
+        orders <> previous_orders
+        or monetary <> previous_monetary
+        or first_order_date is distinct from {{ 'previous_first_order_date' if not is_plain else 'first_order_date' }}
+        or last_order_date is distinct from previous_last_order_date
+),
+
+changing as (
+    select
+        *,
+        lead(valid_from) over (partition by customer_id order by valid_from) as next_changing_day
+    from changing_days
+),
+{% endif %}
+
 final as (
     select
         customer_id,
         valid_from,
-        coalesce(next_valid_from, known_to) as valid_to,
+        coalesce({{ 'next_valid_from' if is_plain and not is_average else 'next_changing_day' }}, known_to) as valid_to,
         first_order_date,
         last_order_date,
         previous_last_order_date,
         orders,
-        orders - orders_change as previous_orders,
-        {% if is_average %}
-        cast(case when orders > 0 then round(revenue / orders, 4) else 0 end as decimal(18, 4)) as monetary,
-        cast(case when orders - orders_change > 0 then round((revenue - revenue_change) / (orders - orders_change), 4) else 0 end as decimal(18, 4)) as previous_monetary,
-        {% else %}
-        revenue as monetary,
-        cast(revenue - revenue_change as decimal(18, 4)) as previous_monetary,
-        {% endif %}
+        previous_orders,
+        monetary,
+        previous_monetary,
         has_own_order,
         has_inherited_order,
         has_window_exit,
         has_correction,
         day_orders,
         day_revenue
-    from running
+    from changing
 )
 
 select * from final

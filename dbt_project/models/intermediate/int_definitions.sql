@@ -17,6 +17,7 @@ fixed_score_cuts as (
 
 merges as (
     select * from {{ ref('stg_shop__customer_merges') }}
+    where merge_date is null or merge_date <= {{ as_of() }}
 ),
 
 settings as (

@@ -1,6 +1,6 @@
 {% set metrics = {'recency': 'integer', 'frequency': 'integer', 'monetary': 'decimal(18, 4)'} %}
-with calibrations as (
-    select * from {{ ref('int_calibrations') }}
+with scorecards as (
+    select * from {{ ref('int_scorecards') }}
 ),
 
 scorecard_cuts as (
@@ -28,19 +28,19 @@ cuts_in_a_row as (
 
 final as (
     select
-        greatest(calibrations.valid_from, rule_versions.valid_from) as valid_from,
-        least(calibrations.valid_to, rule_versions.valid_to) as valid_to,
-        calibrations.calibrated_on,
+        greatest(scorecards.valid_from, rule_versions.valid_from) as valid_from,
+        least(scorecards.valid_to, rule_versions.valid_to) as valid_to,
+        scorecards.calibrated_on,
         rule_versions.ruleset_id,
         rule_versions.segment_rules_from,
         rule_versions.lifecycle_from,
         cuts_in_a_row.*
-    from calibrations
+    from scorecards
     inner join rule_versions
         on
-            calibrations.valid_from < rule_versions.valid_to
-            and rule_versions.valid_from < calibrations.valid_to
-    inner join cuts_in_a_row on calibrations.scorecard_id = cuts_in_a_row.scorecard_id
+            scorecards.valid_from < rule_versions.valid_to
+            and rule_versions.valid_from < scorecards.valid_to
+    inner join cuts_in_a_row on scorecards.scorecard_id = cuts_in_a_row.scorecard_id
 )
 
 select * from final

@@ -2,8 +2,8 @@ with scorecard_cuts as (
     select * from {{ ref('int_scorecard_cuts') }}
 ),
 
-calibrations as (
-    select * from {{ ref('int_calibrations') }}
+periods as (
+    select * from {{ ref('int_scorecards') }}
 ),
 
 segment_rules as (
@@ -48,7 +48,7 @@ first_uses as (
     select
         scorecard_id as definition_id,
         valid_from as first_used_on
-    from calibrations
+    from periods
     union all
     select distinct
         preset || '@' || cast(valid_from as {{ dbt.type_string() }}) as definition_id,

@@ -1,5 +1,5 @@
-with calibrations as (
-    select * from {{ ref('int_calibrations') }}
+with periods as (
+    select * from {{ ref('int_scorecards') }}
 ),
 
 scorecard_cuts as (
@@ -41,12 +41,12 @@ final as (
         cast(bins.population as bigint) as population,
         cast(bins.customers as bigint) as customers,
         cast(bins.customers / nullif(cast(bins.population as decimal(18, 4)), 0) as decimal(18, 6)) as share,
-        calibrations.is_provisional,
-        calibrations.calibrated_on,
-        calibrations.valid_from,
-        calibrations.valid_to
+        periods.is_provisional,
+        periods.calibrated_on,
+        periods.valid_from,
+        periods.valid_to
     from bins
-    inner join calibrations on bins.scorecard_id = calibrations.scorecard_id
+    inner join periods on bins.scorecard_id = periods.scorecard_id
 )
 
 select * from final

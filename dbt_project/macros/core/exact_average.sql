@@ -1,0 +1,15 @@
+{# Money by a count, rounded to four decimals with halves away from zero, exact on every engine. The count must not be zero. #}
+{% macro exact_average(amount, number) %}{{ return(adapter.dispatch('exact_average', 'lifestage')(amount, number)) }}{% endmacro %}
+
+{# DuckDB divides decimals as floating point, so the division is done in whole ten-thousandths. #}
+{% macro default__exact_average(amount, number) %}
+cast(
+    sign({{ amount }})
+    * cast((2 * cast(abs({{ amount }}) * 10000 as hugeint) + {{ number }}) // (2 * {{ number }}) as decimal(18, 0))
+    * 0.0001 as decimal(18, 4)
+)
+{% endmacro %}
+
+{% macro postgres__exact_average(amount, number) %}cast(round(cast({{ amount }} as numeric) / {{ number }}, 4) as decimal(18, 4)){% endmacro %}
+
+{% macro spark__exact_average(amount, number) %}cast(round({{ amount }} / cast({{ number }} as decimal(18, 0)), 4) as decimal(18, 4)){% endmacro %}
