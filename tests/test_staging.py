@@ -1,0 +1,254 @@
+"""Staging over tables of the warehouse's own users: native types, lines, refunds, merges.
+
+The rules for single rows are in `test_bad_inputs.py` and in the unit tests beside the models.
+"""
+
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+import yaml
+
+from orchestration.contract import INPUTS, column_names
+from tests.warehouse import REPOSITORY, Warehouse
+
+AS_OF = date(2024, 12, 31)
+
+
+@pytest.fixture(scope="module")
+def typed(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+    """Orders with native types, in a business that lives behind UTC."""
+    warehouse = Warehouse(tmp_path_factory.mktemp("typed"))
+    warehouse.execute(
+        "create schema raw",
+        """
+        create table raw.orders as
+        select * from (values
+            (1, 10, timestamp '2024-01-05 03:00:00', 10.5, 'Completed', 2.0),
+            (2, 10, timestamp '2024-01-06 12:00:00', 20, 'cancelled', null),
+            (3, 11, timestamp '2024-01-07 12:00:00', 30, 'refunded', null),
+            (4, 11, timestamp '2024-01-08 12:00:00', 40, 'completed', 50),
+            (5, null, timestamp '2024-01-08 12:00:00', 50, 'completed', null),
+            (6, 12, timestamp '2024-01-09 12:00:00', 60, 'completed', null),
+            (6, 12, timestamp '2024-01-10 12:00:00', -15, 'refunded', null),
+            (6, 12, timestamp '2024-01-11 12:00:00', -50, 'refunded', null),
+            (7, 12, timestamp '2024-01-12 12:00:00', 70, 'mislaid', null),
+            (8, 13, timestamp 'infinity', 80, 'completed', null),
+            (9, 13, timestamp '2024-01-12 12:00:00', 90, 'completed', null),
+            (9, 13, timestamp '2024-01-12 12:00:00', 90, 'completed', null)
+        ) as t (order_id, customer_id, ordered_at, amount, status, refunded_amount)
+        """,
+        "alter table raw.orders alter amount type decimal(18, 4)",
+        """
+        create table raw.refunds as
+        select * from (values
+            ('r1', 1, date '2024-02-01', 3.0),
+            ('r2', 1, date '2024-02-02', 3.0),
+            ('r3', 1, date '2024-02-03', 3.0),
+            ('r4', 99, date '2024-02-03', 3.0),
+            ('r5', 9, date '2023-02-03', 1.0),
+            ('r6', 9, date '2024-02-03', 0.0),
+            ('r7', 9, date '2024-02-04', 1.0),
+            ('r7', 9, date '2024-02-04', 1.0),
+            ('r8', 9, date '2024-02-04', 1.0),
+            ('r8', 9, date '2024-02-04', 2.0)
+        ) as t (refund_id, order_id, refunded_at, amount)
+        """,
+        """
+        create view raw.customers as
+        select * from (values ('c1'), (' c1'), (''), ('c' || chr(8203))) as t (customer_id)
+        """,
+        """
+        create table raw.customer_merges as
+        select * from (values
+            ('a', 'b', date '2024-01-01'), ('b', 'c', null), ('s', 's', null),
+            ('x', 'y', null), ('y', 'z', null), ('z', 'x', null), ('w', 'x', null),
+            ('k', 'l', null), ('k', 'm', null), ('d', 'e', null), ('d', 'e', null)
+        ) as t (customer_id, merged_into, merged_at)
+        """,
+    )
+    config = warehouse.configure("""
+business_timezone: America/New_York
+tables: {orders: {source_timezone: UTC}, refunds: , customers: , customer_merges: }
+""")
+    warehouse.build(config, AS_OF)
+    return warehouse
+
+
+def _column(warehouse: Warehouse, query: str) -> list:
+    return [next(iter(row.values())) for row in warehouse.rows(query)]
+
+
+def test_native_columns_are_orders(typed: Warehouse) -> None:
+    orders = typed.rows("""
+        select order_id, order_date, ordered_at::varchar, gross_amount, refunded_amount, is_counted
+        from staging.stg_shop__orders
+        order by order_id, order_date
+    """)
+
+    assert [tuple(order.values()) for order in orders] == [
+        # Three o'clock in the morning in UTC is still the evening before.
+        ("1", date(2024, 1, 4), "2024-01-05 03:00:00", Decimal("10.5"), Decimal(2), True),
+        ("2", date(2024, 1, 6), "2024-01-06 12:00:00", Decimal(0), Decimal(0), False),
+        ("3", date(2024, 1, 7), "2024-01-07 12:00:00", Decimal(30), Decimal(30), True),
+        ("6", date(2024, 1, 9), "2024-01-09 12:00:00", Decimal(60), Decimal(0), True),
+        ("6", date(2024, 1, 10), "2024-01-10 12:00:00", Decimal(0), Decimal(15), False),
+        ("9", date(2024, 1, 12), "2024-01-12 12:00:00", Decimal(90), Decimal(0), True),
+    ]
+
+
+def test_rows_that_stay_out_have_a_reason(typed: Warehouse) -> None:
+    rejected = typed.rows("""
+        select source, row_key, column_name, reason_code from staging.rejected_rows
+        where source in ('orders', 'refunds')
+        order by all
+    """)
+
+    assert [tuple(row.values()) for row in rejected] == [
+        ("orders", "4", "refunded_amount", "REFUND_EXCEEDS_ORDER"),
+        ("orders", "5", "customer_id", "NULL_CUSTOMER"),
+        ("orders", "6", "amount", "REFUND_EXCEEDS_ORDER"),
+        ("orders", "7", "status", "UNKNOWN_STATUS"),
+        ("orders", "8", "ordered_at", "FUTURE_ORDER"),
+        ("refunds", "r3", "amount", "REFUND_EXCEEDS_ORDER"),
+        ("refunds", "r4", "order_id", "ORPHAN_REFUND"),
+        ("refunds", "r6", "amount", "NEGATIVE_AMOUNT"),
+        ("refunds", "r8", "amount", "CONFLICTING_DUPLICATE"),
+        ("refunds", "r8", "amount", "CONFLICTING_DUPLICATE"),
+    ]
+
+
+def test_refund_is_not_older_than_its_order(typed: Warehouse) -> None:
+    refunds = typed.rows("from staging.stg_shop__refunds order by refund_id")
+
+    assert [(refund["refund_id"], refund["refund_date"]) for refund in refunds] == [
+        ("r1", date(2024, 2, 1)),
+        ("r2", date(2024, 2, 2)),
+        ("r5", date(2024, 1, 12)),
+        ("r7", date(2024, 2, 4)),
+    ]
+
+
+def test_merges_form_chains_and_no_cycles(typed: Warehouse) -> None:
+    merges = typed.rows("from staging.stg_shop__customer_merges order by customer_id")
+    reasons = typed.rows("""
+        select reason_code, count(*) as n from staging.rejected_rows
+        where source = 'customer_merges' group by all order by all
+    """)
+
+    assert [tuple(merge.values()) for merge in merges] == [
+        ("a", "b", date(2024, 1, 1)),
+        ("b", "c", None),
+        ("d", "e", None),
+        ("w", "x", None),
+    ]
+    assert [tuple(reason.values()) for reason in reasons] == [
+        ("CONFLICTING_MERGE", 2),
+        ("MERGE_CYCLE", 3),
+        ("SELF_MERGE", 1),
+    ]
+
+
+def test_customers_are_unique_and_named_nowhere(typed: Warehouse) -> None:
+    assert _column(typed, "from staging.stg_shop__customers") == ["c1"]
+    assert _column(
+        typed,
+        "select distinct row_key from staging.rejected_rows where source like 'customer%'",
+    ) == [None]
+
+
+def test_intake_of_tables_is_conserved(typed: Warehouse) -> None:
+    intake = typed.rows("from staging.order_intake")[0]
+
+    assert intake["received_rows"] == _column(typed, "select count(*) from raw.orders")[0]
+    assert (
+        intake["accepted_rows"]
+        == _column(typed, "select count(*) from staging.stg_shop__orders")[0]
+    )
+    assert (intake["duplicate_rows"], intake["rejected_rows"]) == (1, 5)
+    assert intake["received_amount"] == (
+        intake["accepted_amount"] + intake["duplicate_amount"] + intake["rejected_amount"]
+    )
+
+
+def test_lines_become_orders(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path)
+    warehouse.put(
+        "lines.csv",
+        "order_id,customer_id,ordered_at,quantity,unit_price,discount\n"
+        "o1,c1,2024-01-05T10:00:00Z,2,1.50,0.5\n"
+        "o1,c1,2024-01-05T10:01:00Z,2,1.50,\n"
+        "o1,c1,2024-01-05T10:00:00Z,-1,1.50,\n"
+        "o2,c1,05/01/2024,1,x,\n"
+        "o3,c1,05/01/2024,1,9,\n"
+        "o3,c2,05/01/2024,1,9,\n"
+        "o4,c2,06/01/2024,3,0.3333,\n"
+        "o5,c2,06/01/2024,1,0,\n"
+        "o6,test,06/01/2024,1,1,\n",
+    )
+    config = warehouse.configure("""
+feeds:
+  order_lines:
+    path: lines.csv
+    date_formats: ['%d/%m/%Y']
+    exclude: [{column: customer_id, equals: test}]
+""")
+    warehouse.load(config)
+    warehouse.build(config, AS_OF)
+
+    orders = warehouse.rows("""
+        select order_id, gross_amount, items, is_counted, order_date
+        from staging.stg_shop__orders order by order_id
+    """)
+    intake = warehouse.rows("""
+        select source, received_rows, accepted_rows, excluded_rows, rejected_rows,
+            received_amount - accepted_amount - excluded_amount - rejected_amount as rest
+        from staging.order_intake
+    """)
+
+    assert [tuple(order.values()) for order in orders] == [
+        ("o1", Decimal("5.5"), 4, True, date(2024, 1, 5)),
+        ("o4", Decimal("0.9999"), 3, True, date(2024, 1, 6)),
+        ("o5", Decimal(0), 1, False, date(2024, 1, 6)),
+    ]
+    assert [tuple(row.values()) for row in intake] == [("order_lines", 9, 4, 1, 4, Decimal(0))]
+    assert _column(warehouse, "select reason_code from staging.rejected_rows order by line") == [
+        "NEGATIVE_AMOUNT",
+        "BAD_DECIMAL",
+        "CONFLICTING_CUSTOMER",
+        "CONFLICTING_CUSTOMER",
+    ]
+
+
+def test_floating_point_money_is_refused(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path)
+    warehouse.execute(
+        "create schema raw",
+        "create table raw.orders as "
+        "select 'c' as customer_id, date '2024-01-05' as ordered_at, 1.5::double as amount",
+    )
+    config = warehouse.configure("tables: {orders: }")
+
+    with pytest.raises(AssertionError, match=r"raw.orders.amount is a floating point number"):
+        warehouse.build(config, AS_OF, "base_shop__orders")
+
+
+def test_sources_are_the_contract() -> None:
+    path = REPOSITORY / "dbt_project" / "models" / "staging" / "shop" / "_shop__sources.yml"
+    tables = yaml.safe_load(path.read_text())["sources"][0]["tables"]
+
+    listed = {
+        table["name"]: tuple(column["name"] for column in table["columns"]) for table in tables
+    }
+    required = {
+        (table["name"], column["name"])
+        for table in tables
+        for column in table["columns"]
+        if column["description"].endswith("Required.")
+    }
+
+    assert listed == {name: column_names(name) for name in INPUTS}
+    assert required == {
+        (name, column.name) for name in INPUTS for column in INPUTS[name] if column.required
+    }
