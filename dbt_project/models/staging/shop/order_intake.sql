@@ -48,11 +48,11 @@ received_counted as (
 
 apart_counted as (
     select
-        source_file,
         {% for outcome in apart %}
         count(*) filter (where outcome = '{{ outcome }}') as {{ outcome }}_rows,
-        sum(case when outcome = '{{ outcome }}' then amount end) as {{ outcome }}_amount{{ ',' if not loop.last }}
+        sum(case when outcome = '{{ outcome }}' then amount end) as {{ outcome }}_amount,
         {% endfor %}
+        source_file
     from rows_set_apart
     where source = '{{ source }}'
     group by source_file
@@ -70,7 +70,6 @@ final as (
         {% for outcome in apart %}
         coalesce(apart_counted.{{ outcome }}_rows, 0) as {{ outcome }}_rows,
         {% endfor %}
-        cast(coalesce(received_counted.received_amount, 0) as decimal(38, 4)) as received_amount,
         cast(
             coalesce(received_counted.received_amount, 0)
             {% for outcome in refused %}
@@ -79,8 +78,9 @@ final as (
         ) as accepted_amount,
         {% for outcome in apart %}
         cast(coalesce(apart_counted.{{ outcome }}_amount, 0) as decimal(38, 4))
-            as {{ outcome }}_amount{{ ',' if not loop.last }}
+            as {{ outcome }}_amount,
         {% endfor %}
+        cast(coalesce(received_counted.received_amount, 0) as decimal(38, 4)) as received_amount
     from received_counted
     left join apart_counted
         on

@@ -15,10 +15,7 @@ orders_resolved as (
 ),
 
 orders_delivered_once as (
-    select
-        {% for column in columns %}
-        orders_checked.{{ column }}{{ ',' if not loop.last }}
-        {% endfor %}
+    select orders_checked.{{ columns | join(', orders_checked.') }}
     from orders_checked
     left join orders_repeated
         on orders_checked.order_id = orders_repeated.order_id

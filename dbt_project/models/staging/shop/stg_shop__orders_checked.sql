@@ -1,3 +1,4 @@
+-- depends_on: {{ ref('order_statuses') }}, {{ ref('currencies') }}
 {% set is_by_line = input_settings('order_lines') is not none %}
 {# Sums over lines are computed once, too. #}
 {{ config(materialized='table' if is_by_line else materialized_if_text('orders')) }}
@@ -63,13 +64,17 @@ with orders as (
     select * from {{ ref('base_shop__orders') }}
 ),
 
+{% if has_status %}
 statuses as (
     select * from {{ ref('order_statuses') }}
 ),
+{% endif %}
 
+{% if has_currency %}
 currencies as (
     select * from {{ ref('currencies') }}
 ),
+{% endif %}
 
 cleaned as (
     select
@@ -188,7 +193,8 @@ judged_in_full as (
             when cost_amount is null and cost_text is not null
                 then {{ decimal_problem('cost_text', 'cost') }}
             when cost_amount < 0 then 'NEGATIVE_AMOUNT|cost'
-            when items_text is not null and items is null then {{ decimal_problem('items_text', 'items') }}
+            when items is null and items_text is not null
+                then {{ decimal_problem('items_text', 'items') }}
             when items < 0 then 'NEGATIVE_AMOUNT|items'
             when updated_at is null and updated_at_text is not null
                 then {{ time_problem('updated_at') }}
@@ -215,10 +221,13 @@ final as (
             when status_kind = 'refunded' then coalesce(refunded_amount, amount)
             else coalesce(refunded_amount, cast(0 as decimal(18, 4)))
         end as refunded_amount,
-        cost_amount,
+        case when status_kind != 'cancelled' then cost_amount end as cost_amount,
         cast(items as bigint) as items,
-        status_kind != 'cancelled'
-        and {{ 'amount >= 0' if var('count_zero_value_orders') else 'amount > 0' }} as is_counted,
+        {%- if var('count_zero_value_orders') %}
+        amount > 0 and status_kind != 'cancelled' or amount = 0 and status_kind = 'counted' as is_counted,
+        {%- else %}
+        amount > 0 and status_kind != 'cancelled' as is_counted,
+        {%- endif %}
         amount < 0 as is_refund_row,
         order_date,
         ordered_at,

@@ -90,7 +90,7 @@ refund_rows_summed as (
         *,
         sum(case when delivery = 1 then refunded_amount else 0 end) over (
             partition by order_id
-            order by ordered_at, amount desc, customer_id, delivery
+            order by ordered_at, refunded_amount, customer_id, delivery
             rows between unbounded preceding and current row
         ) as refunded_so_far
     from refund_rows_ranked

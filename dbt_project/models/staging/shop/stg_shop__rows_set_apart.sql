@@ -6,6 +6,11 @@ with orders_checked as (
     select * from {{ ref('stg_shop__orders_checked') }}
 ),
 
+{% if is_by_line %}
+order_lines_checked as (
+    select * from {{ ref('stg_shop__order_lines_checked') }}
+),
+{% else %}
 orders_repeated as (
     select * from {{ ref('stg_shop__orders_repeated') }}
 ),
@@ -13,10 +18,7 @@ orders_repeated as (
 orders_resolved as (
     select * from {{ ref('stg_shop__orders_resolved') }}
 ),
-
-order_lines_checked as (
-    select * from {{ ref('stg_shop__order_lines_checked') }}
-),
+{% endif %}
 
 refunds_checked as (
     select * from {{ ref('stg_shop__refunds_checked') }}
