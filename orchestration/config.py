@@ -155,6 +155,7 @@ class Scorecard(Strict):
     method: Literal["quantile", "fixed"] = "quantile"
     calibrate: Literal["quarterly", "monthly", "yearly", "as_of", "once"] = "quarterly"
     min_calibration_customers: int = Field(default=100, ge=1)
+    min_calibration_days: int = Field(default=180, ge=0)
     tie_rule: Literal["together", "rank_first"] = "together"
     cut_side: Literal["above", "at_or_above"] = "above"
 

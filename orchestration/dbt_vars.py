@@ -34,6 +34,7 @@ def dbt_vars(config: Config, as_of: date) -> dict[str, Any]:
         "score_method": config.scorecard.method,
         "calibrate": config.scorecard.calibrate,
         "min_calibration_customers": config.scorecard.min_calibration_customers,
+        "min_calibration_days": config.scorecard.min_calibration_days,
         "tie_rule": config.scorecard.tie_rule,
         "cut_side": config.scorecard.cut_side,
         "rfm_window_days": config.rfm_window_days,

@@ -1,6 +1,5 @@
 {% set calibrate = var('calibrate') %}
 {% set period = {'quarterly': 'quarter', 'monthly': 'month', 'yearly': 'year'}.get(calibrate) %}
-{% set minimum = var('min_calibration_customers') | int %}
 with customer_days as (
     select * from {{ ref('int_customer_days') }}
 ),
@@ -42,19 +41,30 @@ customers_so_far as (
     from starts
 ),
 
--- Until enough customers are known, the first day that knows enough serves the days before it;
--- a shop that never gets there is scored on its newest day, and says so.
-first_calibration as (
+-- Until enough customers and enough history are known, the first day that knows enough serves the
+-- days before it; a shop that never gets there is scored on its newest day, and says so.
+eligibility as (
     select
-        {% if calibrate == 'as_of' %}
-        {{ as_of() }} as calibrated_on,
-        {% else %}
-        coalesce(min(case when customers >= {{ minimum }} then start_day end), {{ as_of() }}) as calibrated_on,
-        {% endif %}
-        min(case when customers >= {{ minimum }} then start_day end) is null as is_provisional,
-        {{ as_of() }} as as_of_date
+        {{ as_of() }} as as_of_date,
+        greatest(
+            min(case when customers >= {{ var('min_calibration_customers') | int }} then start_day end),
+            {{ add_days('min(start_day)', var('min_calibration_days')) }}
+        ) as eligible_on,
+        count(case when customers >= {{ var('min_calibration_customers') | int }} then 1 end) > 0 as has_enough_customers
     from customers_so_far
     having count(*) > 0
+),
+
+first_calibration as (
+    select
+        as_of_date,
+        {% if calibrate == 'as_of' %}
+        as_of_date as calibrated_on,
+        {% else %}
+        case when has_enough_customers then least(eligible_on, as_of_date) else as_of_date end as calibrated_on,
+        {% endif %}
+        not has_enough_customers or eligible_on > as_of_date as is_provisional
+    from eligibility
 ),
 
 {% if period %}

@@ -9,10 +9,6 @@ orders as (
     select * from {{ ref('stg_shop__orders') }}
 ),
 
-orders_repeated as (
-    select order_id from {{ ref('stg_shop__orders_repeated') }}
-),
-
 {% if 'refunds' in var('inputs') %}
 refunds as (
     select * from {{ ref('stg_shop__refunds') }}
@@ -32,14 +28,6 @@ ordering_now as (
     select customer_id
     from orders
     where order_date in (select order_day from days_changed)
-),
-
--- Two rows with one order id decide about each other, whatever their days.
-sharing_an_order_id as (
-    select orders.customer_id
-    from orders
-    inner join orders_repeated on orders.order_id = orders_repeated.order_id
-    where exists (select 1 from days_changed)
 ),
 
 {% if 'refunds' in var('inputs') %}
@@ -68,8 +56,6 @@ in_history as (
 
 named as (
     select * from ordering_now
-    union all
-    select * from sharing_an_order_id
     union all
     select * from ordering_before
     {% if 'refunds' in var('inputs') %}

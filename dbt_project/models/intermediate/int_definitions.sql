@@ -1,6 +1,6 @@
 {# Everything besides the orders that a label depends on, as one text: when it changes, everybody is recomputed. #}
 {% set settings = {} %}
-{% for name in ['business_timezone', 'currency', 'inputs', 'segment_preset', 'score_method', 'calibrate', 'min_calibration_customers', 'tie_rule', 'cut_side', 'rfm_window_days', 'monetary_measure', 'monetary_aggregate', 'count_zero_value_orders'] %}
+{% for name in ['business_timezone', 'currency', 'inputs', 'segment_preset', 'score_method', 'calibrate', 'min_calibration_customers', 'min_calibration_days', 'tie_rule', 'cut_side', 'rfm_window_days', 'monetary_measure', 'monetary_aggregate', 'count_zero_value_orders'] %}
     {% do settings.update({name: var(name)}) %}
 {% endfor %}
 with segment_rules as (

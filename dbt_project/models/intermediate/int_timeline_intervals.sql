@@ -97,17 +97,17 @@ states as (
         frequency_bands.f_band,
         monetary_bands.m_band,
         case
-            when customer_days.valid_from < {{ add_days('customer_days.first_order_date', 'fresh_limits.first_order_days') }} then 'since_first_order'
+            when customer_days.valid_from <= {{ add_days('customer_days.first_order_date', 'fresh_limits.first_order_days') }} then 'since_first_order'
             when customer_returns.returned_on is not null then 'since_return'
             else 'none'
         end as fresh_clock,
         case
-            when customer_days.valid_from < {{ add_days('customer_days.first_order_date', 'fresh_limits.first_order_days') }} then customer_days.first_order_date
+            when customer_days.valid_from <= {{ add_days('customer_days.first_order_date', 'fresh_limits.first_order_days') }} then customer_days.first_order_date
             when customer_returns.returned_on is not null then customer_returns.returned_on
             else {{ far_past() }}
         end as fresh_clock_date,
         case
-            when customer_days.valid_from < {{ add_days('customer_days.first_order_date', 'fresh_limits.first_order_days') }} then 0
+            when customer_days.valid_from <= {{ add_days('customer_days.first_order_date', 'fresh_limits.first_order_days') }} then 0
             else coalesce(customer_returns.gap_reached, 0)
         end as fresh_gap_reached
     from customer_days
@@ -130,7 +130,7 @@ states as (
         on
             customer_days.customer_id = customer_returns.customer_id
             and customer_days.valid_from >= customer_returns.returned_on
-            and customer_days.valid_from < {{ add_days('customer_returns.returned_on', 'fresh_limits.return_days') }}
+            and customer_days.valid_from <= {{ add_days('customer_returns.returned_on', 'fresh_limits.return_days') }}
 ),
 
 -- The overlay: a piece begins where the state or any of the step functions has a step.

@@ -1,0 +1,173 @@
+"""Run the models on many small worlds at the price of a few milliseconds each.
+
+dbt compiles the project once for each set of settings; the compiled statements then run, in the
+order of the graph, on an in-memory database that holds a world. Incremental runs need dbt itself
+and are tested with it elsewhere.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+from dbt.cli.main import dbtRunner
+
+if TYPE_CHECKING:
+    from tests.worlds import World
+
+REPOSITORY = Path(__file__).parents[1]
+RULES = REPOSITORY / "seeds" / "rules"
+AS_OF = "2222-02-22"  # stands for the as-of date in compiled statements
+INPUT_TABLES = {
+    "orders": "order_id varchar, customer_id varchar, ordered_at date, amount decimal(18, 4), "
+    "status varchar, refunded_amount decimal(18, 4), cost decimal(18, 4)",
+    "refunds": "refund_id varchar, order_id varchar, refunded_at date, amount decimal(18, 4)",
+    "customer_merges": "customer_id varchar, merged_into varchar, merged_at date",
+}
+RULE_TABLES = {
+    "segment_rules": "preset varchar, valid_from date, priority integer, segment varchar, "
+    "r_min integer, r_max integer, f_min integer, f_max integer, m_min integer, m_max integer",
+    "lifecycle_stages": "valid_from date, stage varchar, clock varchar, from_day integer, "
+    "to_day integer, after_gap_days integer",
+    "fixed_score_cuts": "valid_from date, metric varchar, cut integer, value decimal(18, 4)",
+}
+
+
+class Compiler:
+    """Compiles the project for one set of settings after another, in a folder of its own."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        with duckdb.connect(str(home / "warehouse.duckdb")) as connection:
+            connection.execute("create schema raw")
+            for name, columns in INPUT_TABLES.items():
+                connection.execute(f"create table raw.{name} ({columns})")
+        self.statements = cache(self._statements)
+
+    def _statements(self, settings: str) -> tuple[tuple[str, str], ...]:
+        """Return the statements of the models in an order in which each finds its parents."""
+        os.environ["LIFESTAGE_HOME"] = str(self.home)
+        result = dbtRunner().invoke(
+            [
+                *("--quiet", "--no-use-colors", "compile", "--select", "resource_type:model"),
+                *("--vars", settings),
+                *("--project-dir", str(REPOSITORY / "dbt_project")),
+                *("--profiles-dir", str(REPOSITORY / "profiles")),
+                *("--target-path", str(self.home / "target")),
+                *("--log-path", str(self.home / "logs")),
+            ]
+        )
+        assert result.success, result.exception
+        nodes = {
+            run.node.unique_id: run.node
+            for run in result.result  # type: ignore[union-attr]
+            if run.node.resource_type == "model"
+        }
+        ordered: dict[str, None] = {}
+
+        def visit(unique_id: str) -> None:
+            if unique_id in nodes and unique_id not in ordered:
+                for parent in nodes[unique_id].depends_on.nodes:
+                    visit(parent)
+                ordered[unique_id] = None
+
+        for unique_id in sorted(nodes):
+            visit(unique_id)
+        return tuple(
+            (
+                f"{nodes[one].schema}.{nodes[one].name}",
+                f"create {'view' if nodes[one].config.materialized == 'view' else 'table'} "
+                f"{nodes[one].schema}.{nodes[one].name} as {nodes[one].compiled_code}",
+            )
+            for one in ordered
+        )
+
+    def build(self, world: World, threads: int = 1) -> duckdb.DuckDBPyConnection:
+        """Return a database in which the whole project was built on the world."""
+        connection = duckdb.connect(config={"threads": threads})
+        connection.execute("set TimeZone = 'UTC'")
+        connection.execute("attach ':memory:' as warehouse")
+        connection.execute("use warehouse")
+        for schema in ("raw", "rules", "staging", "intermediate", "marts"):
+            connection.execute(f"create schema {schema}")
+        _load_inputs(connection, world)
+        _load_rules(connection, world)
+        for name, statement in self.statements(json.dumps(variables(world), sort_keys=True)):
+            try:
+                connection.execute(statement.replace(AS_OF, world.as_of.isoformat())).fetchall()
+            except duckdb.Error as error:
+                raise AssertionError(f"{name}: {error}") from error
+        return connection
+
+
+def variables(world: World) -> dict[str, Any]:
+    """Return the dbt vars of a world; the as-of date is filled in when a statement runs."""
+    inputs = ["orders", *(["refunds"] if world.refunds else [])]
+    inputs += ["customer_merges"] if world.merges else []
+    described = {
+        "relation": "raw",
+        "text": False,
+        "date_formats": [],
+        "source_timezone": "UTC",
+    }
+    return world.settings | {
+        "as_of_date": AS_OF,
+        "future_order_days": 400,
+        "inputs": {name: described for name in inputs},
+    }
+
+
+def _load_inputs(connection: duckdb.DuckDBPyConnection, world: World) -> None:
+    for name, columns in INPUT_TABLES.items():
+        connection.execute(f"create table raw.{name} ({columns})")
+    _insert(
+        connection,
+        "raw.orders",
+        [
+            (o.order_id, o.customer_id, o.ordered_at, o.amount, o.status, o.refunded_amount, o.cost)
+            for o in world.orders
+        ],
+    )
+    _insert(
+        connection,
+        "raw.refunds",
+        [(r.refund_id, r.order_id, r.refund_date, r.amount) for r in world.refunds],
+    )
+    _insert(
+        connection,
+        "raw.customer_merges",
+        [(m.customer_id, m.merged_into, m.merge_date) for m in world.merges],
+    )
+
+
+def _load_rules(connection: duckdb.DuckDBPyConnection, world: World) -> None:
+    for name, columns in RULE_TABLES.items():
+        connection.execute(f"create table rules.{name} ({columns})")
+        names = [column.split()[0] for column in columns.split(", ") if " " in column]
+        names = [one for one in names if not one.endswith(")")]
+        rows = getattr(world, name)
+        _insert(
+            connection,
+            f"rules.{name}",
+            [tuple(row.get(column) or None for column in names) for row in rows],
+        )
+    for name in ("order_statuses", "currencies", "segments"):
+        with (RULES / f"{name}.csv").open(newline="", encoding="utf-8") as file:
+            header, *rows = csv.reader(file)
+        connection.execute(
+            f"create table rules.{name} ({', '.join(f'{one} varchar' for one in header)})"
+        )
+        _insert(connection, f"rules.{name}", [tuple(row) for row in rows])
+
+
+def _insert(
+    connection: duckdb.DuckDBPyConnection, table: str, rows: list[tuple[Any, ...]]
+) -> None:
+    if rows:
+        marks = ", ".join("?" * len(rows[0]))
+        connection.executemany(f"insert into {table} values ({marks})", rows)
