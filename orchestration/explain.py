@@ -63,7 +63,14 @@ def explain(session: Session, customer_id: str, day: date | None = None) -> Expl
     current = [row for row in timeline if row["valid_from"] <= day < row["valid_to"]]
     if not current:
         raise UnknownCustomerError(f"no customer of that id has an order up to {day}")
-    state = current[0] | {"days_since_last_order": (day - current[0]["last_order_date"]).days}
+    # What is in force on the day; an interval names what was in force when it began.
+    regime = session.fetch_records(
+        "select scorecard_id, ruleset_id from marts.regimes where ? between valid_from and"
+        " valid_to - 1",
+        [day],
+    )[0]
+    silence = (day - current[0]["last_order_date"]).days
+    state = current[0] | regime | {"days_since_last_order": silence}
     orders, in_all = _orders(session, customer_id, min(day, newest))
     changes = _changes(timeline)
     return Explanation(

@@ -1,0 +1,74 @@
+"""Fixtures that several test modules share: one installation with the sample shop, built once."""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from orchestration.config import Config, load_config
+from orchestration.settings import Settings
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Installation:
+    """A project folder of its own with its state, and the command line on it."""
+
+    root: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return os.environ | {
+            "LIFESTAGE_CONFIG": str(self.root / "lifestage.yml"),
+            "LIFESTAGE_HOME": str(self.root / ".lifestage"),
+            "DAGSTER_HOME": str(self.root / "dagster"),
+            "COLUMNS": "200",
+        }
+
+    @property
+    def settings(self) -> Settings:
+        return Settings(
+            project_root=self.root,
+            config_path=self.root / "lifestage.yml",
+            home=self.root / ".lifestage",
+        )
+
+    @property
+    def config(self) -> Config:
+        return load_config(self.root / "lifestage.yml")
+
+    def lifestage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the command line in a process of its own, without a terminal."""
+        return subprocess.run(
+            [Path(sys.executable).parent / "lifestage", *arguments],
+            env=self.environment,
+            cwd=self.root,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+def make_installation(root: Path) -> Installation:
+    """Lay out a project folder with the sample shop as it ships."""
+    (root / "dagster").mkdir(parents=True)
+    (root / "seeds" / "sample").mkdir(parents=True)
+    shutil.copy(REPOSITORY / "lifestage.yml", root)
+    shutil.copy(REPOSITORY / "seeds" / "sample" / "raw_orders.csv", root / "seeds" / "sample")
+    text = (REPOSITORY / "dagster.yaml").read_text()
+    (root / "dagster" / "dagster.yaml").write_text(text.replace(".dagster", str(root / "dagster")))
+    return Installation(root)
+
+
+@pytest.fixture(scope="session")
+def sample_shop(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """The sample shop after its first refresh; tests leave its tables as they are."""
+    shop = make_installation(tmp_path_factory.mktemp("shop"))
+    done = shop.lifestage("refresh")
+    assert done.returncode == 0, done.stderr
+    return shop
