@@ -349,7 +349,10 @@ class Oracle:
         )
 
     def cause(self, customer: str, day: date) -> str:
-        """Why the label of the day differs from that of the day before: the first that holds."""
+        """Why the label of the day differs from that of the day before: the first that holds.
+
+        A bound that is crossed while a new scorecard cancels its effect has caused nothing.
+        """
         state = self.state(customer, day)
         assert state is not None
         now = self.events_of(customer, day)
@@ -362,7 +365,8 @@ class Oracle:
         names = [(self.segment(scores[0], book), self.stage(state, day, book)) for book in books]
         held = {
             "bought": any(event.counted for event in today),
-            "aged": self._aged(customer, state, day, by=day),
+            "aged": self._aged(customer, state, day, by=day)
+            and self._standing(customer, state, day) != self._standing(customer, state, day - DAY),
             "window_exit": window is not None
             and any(event.day + timedelta(days=window) == day for event in yesterday),
             "recalibrated": scores[0] != scores[1],
@@ -386,6 +390,11 @@ class Oracle:
         r_scores = [self.scores(customer, state, d, card)[0] for d in (day - DAY, day)]
         stages = [self.stage(state, d, rules) for d in (day - DAY, day)]
         return r_scores[0] != r_scores[1] or stages[0] != stages[1]
+
+    def _standing(self, customer: str, state: State, day: date) -> tuple[int, str]:
+        """What silence and age make of a state on a day: its recency score and its stage."""
+        r_score = self.scores(customer, state, day, self.scorecard(day))[0]
+        return r_score, self.stage(state, day, self.rules(day))
 
     # Histories
 
