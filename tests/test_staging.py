@@ -3,6 +3,7 @@
 The rules for single rows are in `test_bad_inputs.py` and in the unit tests beside the models.
 """
 
+import random
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -219,6 +220,54 @@ feeds:
         "CONFLICTING_CUSTOMER",
         "CONFLICTING_CUSTOMER",
     ]
+
+
+def test_messy_files_are_conserved(tmp_path: Path) -> None:
+    draw = random.Random(20240105)
+    warehouse = Warehouse(tmp_path)
+    money = {"1.00": 1, "2.5": Decimal("2.5"), "-1": -1, "0": 0, " 7 ": 7, "9.10": Decimal("9.1")}
+    amounts = [*money, "", "x", "1e3", "3.12345", "NaN", '"1,5"']
+    days = ["2024-01-05", "2024-01-05", "2024-02-30", "2025-01-15", "2031-01-01"]
+    customers = ["a", "b", "", "test"]
+    received: dict[str, tuple[int, Decimal]] = {}
+    for number in range(12):
+        values = [draw.choice(amounts) for _ in range(draw.randrange(1, 40))]
+        rows = [
+            f"o{draw.randrange(150)},{draw.choice(customers)},{draw.choice(days)},{value}"
+            for value in values
+        ]
+        warehouse.put(
+            f"in/{number}.csv", "\n".join(["order_id,customer_id,ordered_at,amount", *rows]) + "\n"
+        )
+        total = sum((Decimal(money.get(value, 0)) for value in values), Decimal(0))
+        received[f"in/{number}.csv"] = (len(rows), total)
+    config = warehouse.configure("""
+feeds:
+  orders:
+    path: in/*.csv
+    exclude: [{column: customer_id, equals: test}]
+""")
+    warehouse.load(config)
+    warehouse.build(config, AS_OF)
+
+    intake = warehouse.rows("from staging.order_intake")
+    orders = warehouse.rows("""
+        select count(*) as n, sum(gross_amount) as amount,
+            count(*) filter (where order_date > date '2024-12-31') as held
+        from staging.stg_shop__orders
+    """)[0]
+
+    assert {
+        row["file"]: (row["received_rows"], row["received_amount"]) for row in intake
+    } == received
+    assert sum(row["accepted_rows"] for row in intake) == orders["n"]
+    assert sum(row["accepted_amount"] for row in intake) == orders["amount"]
+    assert sum(row["held_rows"] for row in intake) == orders["held"]
+    for row in intake:
+        for unit in ("rows", "amount"):
+            parts = ("accepted", "duplicate", "excluded", "rejected")
+            assert row[f"received_{unit}"] == sum(row[f"{part}_{unit}"] for part in parts)
+            assert row[f"accepted_{unit}"] >= 0
 
 
 def test_floating_point_money_is_refused(tmp_path: Path) -> None:

@@ -16,3 +16,7 @@
 {% macro duckdb__quickly_is_unclean_id(id) -%}
     ({{ id }} < '!' or strlen({{ id }}) != length({{ id }}))
 {%- endmacro %}
+
+{% macro postgres__quickly_is_unclean_id(id) -%}
+    ({{ id }} = '' or octet_length({{ id }}) != length({{ id }}))
+{%- endmacro %}

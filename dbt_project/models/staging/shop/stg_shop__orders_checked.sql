@@ -4,6 +4,7 @@
 {{ config(materialized='table' if is_by_line else materialized_if_text('orders')) }}
 {% set formats = (input_settings('orders') or {}).get('date_formats', []) %}
 {% set input = raw_input('orders') %}
+{# The statuses of a long typed table are looked up as they are usually written, not row by row. #}
 {% set is_quick = not (input_settings('orders') or {}).get('text', true) %}
 {% set has_status = 'status' in input['types'] %}
 {% set has_currency = 'currency' in input['types'] %}
@@ -66,7 +67,22 @@ with orders as (
 
 {% if has_status %}
 statuses as (
-    select * from {{ ref('order_statuses') }}
+    select
+        status,
+        kind
+    from {{ ref('order_statuses') }}
+    {% if is_quick %}
+    union
+    select
+        upper(status) as status,
+        kind
+    from {{ ref('order_statuses') }}
+    union
+    select
+        upper(substring(status, 1, 1)) || substring(status, 2) as status,
+        kind
+    from {{ ref('order_statuses') }}
+    {% endif %}
 ),
 {% endif %}
 
@@ -84,7 +100,7 @@ cleaned as (
         loader_problem,
         {{ clean_id('order_id') }} as order_id,
         {{ clean_id('customer_id') }} as customer_id,
-        status,
+        {{ 'status' if is_quick else 'lower(' ~ clean_text('status') ~ ')' }} as status,
         {{ clean_text('channel') }} as channel,
         upper({{ clean_text('currency') }}) as currency,
         amount_native,
@@ -118,14 +134,13 @@ parsed as (
     from cleaned
 ),
 
--- A status is looked up as it is written; only one that is not known so is looked up in lower case.
 classified as (
     select
         parsed.*,
         {% if has_status %}
         case
             when parsed.status is null then 'counted'
-            else coalesce(as_written.kind, in_lower_case.kind)
+            else statuses.kind
         end as status_kind,
         {% else %}
         'counted' as status_kind,
@@ -142,13 +157,8 @@ classified as (
         {{ utc_of('parsed.updated_at', 'orders') }} as updated_at
     from parsed
     {% if has_status %}
-    left join statuses as as_written
-        on parsed.status = as_written.status
-    left join statuses as in_lower_case
-        on
-            case
-                when as_written.status is null then lower({{ clean_text('parsed.status') }})
-            end = in_lower_case.status
+    left join statuses
+        on parsed.status = statuses.status
     {% endif %}
     {% if has_currency %}
     left join currencies
