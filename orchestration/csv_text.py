@@ -10,8 +10,9 @@ import csv
 import difflib
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import IO
 
@@ -53,7 +54,10 @@ class CsvFile:
             self._lines, delimiter=dialect.delimiter, strict=True, doublequote=True
         )
         csv.field_size_limit(FIELD_LIMIT)
-        header = self._next_record()
+        try:
+            header = next(self._reader, None)
+        except csv.Error as error:
+            raise _csv_problem(str(error), 1) from None
         if header is None:
             raise FileProblemError("EMPTY_FILE", "deliver at least the line of column names")
         self.header = [name.strip() for name in header]
@@ -69,48 +73,37 @@ class CsvFile:
             The number of rows.
         """
         positions = [self.header.index(name) for name in names]
-        width = len(self.header)
-        reader = self._reader
+        width, commas = len(self.header), len(names) - 1
+        pick = itemgetter(*positions) if commas else lambda record: (record[positions[0]],)
         rows: list[str] = []
         written = 0
-        start = reader.line_num + 1
-        for record in self._records():
-            if len(record) == width:
-                values = [record[position] for position in positions]
-                text = SEPARATOR.join(values)
-                # One search for each special sign is cheaper than a look at every field.
-                if (
-                    '"' in text
-                    or "\n" in text
-                    or "\r" in text
-                    or "\x00" in text
-                    or text.count(SEPARATOR) != len(values) - 1
-                ):
-                    rows.append(_careful_row(start, values))
-                else:
-                    rows.append(f"{start}{NO_PROBLEM}{text}\n")
-            elif record:
-                rows.append(_misshapen_row(start, record, positions, width))
-            start = reader.line_num + 1
-            if len(rows) == ROWS_PER_WRITE:
-                target.write("".join(rows))
-                written += len(rows)
-                rows.clear()
-        target.write("".join(rows))
-        return written + len(rows)
-
-    def _next_record(self) -> list[str] | None:
-        return next(self._records(), None)
-
-    def _records(self) -> Iterator[list[str]]:
-        """Pass records on, and say of a broken one where it starts."""
         start = self._reader.line_num + 1
         try:
             for record in self._reader:
-                yield record
+                if len(record) == width:
+                    text = SEPARATOR.join(pick(record))
+                    # A search for each special sign is cheaper than a look at every field.
+                    if (
+                        '"' in text
+                        or "\n" in text
+                        or "\r" in text
+                        or "\x00" in text
+                        or text.count(SEPARATOR) != commas
+                    ):
+                        rows.append(_careful_row(start, pick(record)))
+                    else:
+                        rows.append(f"{start}{NO_PROBLEM}{text}\n")
+                elif record:
+                    rows.append(_misshapen_row(start, record, positions, width))
                 start = self._reader.line_num + 1
+                if len(rows) == ROWS_PER_WRITE:
+                    target.write("".join(rows))
+                    written += len(rows)
+                    rows.clear()
         except csv.Error as error:
             raise _csv_problem(str(error), start) from None
+        target.write("".join(rows))
+        return written + len(rows)
 
 
 class _Lines:
@@ -160,7 +153,7 @@ class _Lines:
             ) from None
 
 
-def _careful_row(start: int, values: list[str], problem: str = "") -> str:
+def _careful_row(start: int, values: Sequence[str], problem: str = "") -> str:
     """Write a row that holds signs of the dialect itself, or a NUL, which no text column can."""
     position = 0
     if not problem:
