@@ -1,6 +1,11 @@
--- A returned row is an interval that says the same as the one before it and should have been merged.
+-- A returned row is an interval that says the same as the one before it, or remembers another segment
+-- than that one had.
 {{ config(meta={'dagster': {'ref': {'name': 'customer_timeline'}}}) }}
 
+{% set label_columns = [
+    'r_score', 'f_score', 'm_score', 'segment', 'lifecycle_stage', 'first_order_date',
+    'last_order_date', 'orders', 'monetary',
+] %}
 with timeline as (
     select * from {{ ref('customer_timeline') }}
 ),
@@ -9,7 +14,7 @@ described as (
     select
         customer_id,
         valid_from,
-        {{ as_line(['r_score', 'f_score', 'm_score', 'segment', 'lifecycle_stage', 'first_order_date', 'last_order_date', 'orders', 'monetary']) }} as content,
+        {{ as_line(label_columns) }} as content,
         segment,
         previous_segment
     from timeline

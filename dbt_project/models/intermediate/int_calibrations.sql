@@ -50,7 +50,7 @@ eligibility as (
             min(case when customers >= {{ var('min_calibration_customers') | int }} then start_day end),
             {{ add_days('min(start_day)', var('min_calibration_days')) }}
         ) as eligible_on,
-        count(case when customers >= {{ var('min_calibration_customers') | int }} then 1 end) > 0 as has_enough_customers
+        max(customers) >= {{ var('min_calibration_customers') | int }} as has_enough_customers
     from customers_so_far
     having count(*) > 0
 ),

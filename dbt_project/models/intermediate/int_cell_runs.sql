@@ -43,7 +43,9 @@ final as (
         m_score,
         segment_code,
         valid_from,
-        lead(valid_from, 1, {{ far_future() }}) over (partition by r_score, f_score, m_score order by valid_from) as valid_to
+        lead(valid_from, 1, {{ far_future() }}) over (
+            partition by r_score, f_score, m_score order by valid_from
+        ) as valid_to
     from starts
 )
 

@@ -3,7 +3,7 @@
         materialized='incremental',
         incremental_strategy='append',
         on_schema_change='fail',
-        pre_hook="{% if is_incremental() %}delete from {{ this }} where customer_id in (select customer_id from {{ ref('int_customers_touched') }}){% endif %}",
+        pre_hook="{{ forget_customers('int_customers_touched') }}",
     )
 }}
 {% set has_refunds = 'refunds' in var('inputs') %}
@@ -146,6 +146,13 @@ movements_kept as (
 {% endif %}
 
 {% if window_days %}
+movements_in_window as (
+    select
+        *,
+        {{ add_days('movement_date', window_days) }} as leaves_on
+    from movements_kept
+),
+
 movements_entering as (
     select
         customer_id,
@@ -153,26 +160,26 @@ movements_entering as (
         known_to,
         movement_date,
         counted_orders,
-        case when {{ add_days('movement_date', window_days) }} > known_from then counted_orders else 0 end as orders_change,
-        case when {{ add_days('movement_date', window_days) }} > known_from then revenue else 0 end as revenue_change,
+        case when leaves_on > known_from then counted_orders else 0 end as orders_change,
+        case when leaves_on > known_from then revenue else 0 end as revenue_change,
         false as is_window_exit
-    from movements_kept
+    from movements_in_window
 ),
 
 movements_leaving as (
     select
         customer_id,
-        {{ add_days('movement_date', window_days) }} as valid_from,
+        leaves_on as valid_from,
         known_to,
         movement_date,
         0 as counted_orders,
         -counted_orders as orders_change,
         -revenue as revenue_change,
         true as is_window_exit
-    from movements_kept
+    from movements_in_window
     where
-        {{ add_days('movement_date', window_days) }} > known_from
-        and {{ add_days('movement_date', window_days) }} < known_to
+        leaves_on > known_from
+        and leaves_on < known_to
 ),
 
 changes as (
@@ -195,23 +202,49 @@ changes as (
 ),
 {% endif %}
 
-days_described as (
+changes_described as (
+    select
+        *,
+        movement_date = valid_from and not is_window_exit as is_own,
+        movement_date < valid_from and not is_window_exit as is_inherited
+    from changes
+),
+
+days as (
     select
         customer_id,
         valid_from,
         max(known_to) as known_to,
         min(case when counted_orders > 0 then movement_date end) as first_order_date,
         max(case when counted_orders > 0 then movement_date end) as last_order_date,
-        max(case when counted_orders > 0 and movement_date = valid_from then 1 else 0 end) = 1 as has_own_order,
-        max(case when movement_date < valid_from and not is_window_exit then 1 else 0 end) = 1 as has_inherited_order,
-        max(case when is_window_exit then 1 else 0 end) = 1 as has_window_exit,
-        max(case when counted_orders = 0 and movement_date = valid_from and not is_window_exit then 1 else 0 end) = 1 as has_correction,
-        cast(sum(case when movement_date = valid_from and not is_window_exit then counted_orders else 0 end) as integer) as day_orders,
-        cast(sum(case when movement_date = valid_from and not is_window_exit then revenue_change else 0 end) as decimal(18, 4)) as day_revenue,
-        cast(sum(orders_change) as integer) as orders_change,
-        cast(sum(revenue_change) as decimal(18, 4)) as revenue_change
-    from changes
+        count(case when is_own and counted_orders > 0 then 1 end) as own_orders,
+        count(case when is_own and counted_orders = 0 then 1 end) as corrections,
+        count(case when is_inherited then 1 end) as inherited_movements,
+        count(case when is_window_exit then 1 end) as window_exits,
+        sum(case when is_own then counted_orders else 0 end) as day_orders,
+        sum(case when is_own then revenue_change else 0 end) as day_revenue,
+        sum(orders_change) as orders_change,
+        sum(revenue_change) as revenue_change
+    from changes_described
     group by customer_id, valid_from
+),
+
+days_described as (
+    select
+        customer_id,
+        valid_from,
+        known_to,
+        first_order_date,
+        last_order_date,
+        own_orders > 0 as has_own_order,
+        inherited_movements > 0 as has_inherited_order,
+        window_exits > 0 as has_window_exit,
+        corrections > 0 as has_correction,
+        cast(day_orders as integer) as day_orders,
+        cast(day_revenue as decimal(18, 4)) as day_revenue,
+        cast(orders_change as integer) as orders_change,
+        cast(revenue_change as decimal(18, 4)) as revenue_change
+    from days
 ),
 {% endif %}
 
@@ -254,8 +287,15 @@ valued as (
         *,
         orders - orders_change as previous_orders,
         {% if is_average %}
-        case when orders > 0 then {{ exact_average('revenue', 'orders') }} else cast(0 as decimal(18, 4)) end as monetary,
-        case when orders > orders_change then {{ exact_average('(revenue - revenue_change)', '(orders - orders_change)') }} else cast(0 as decimal(18, 4)) end as previous_monetary
+        case
+            when orders > 0 then {{ exact_average('revenue', 'orders') }}
+            else cast(0 as decimal(18, 4))
+        end as monetary,
+        case
+            when orders > orders_change
+                then {{ exact_average('(revenue - revenue_change)', '(orders - orders_change)') }}
+            else cast(0 as decimal(18, 4))
+        end as previous_monetary
         {% else %}
         revenue as monetary,
         cast(revenue - revenue_change as decimal(18, 4)) as previous_monetary

@@ -3,7 +3,7 @@
         materialized='incremental',
         incremental_strategy='append',
         on_schema_change='fail',
-        pre_hook="{% if is_incremental() %}delete from {{ this }} where customer_id in (select customer_id from {{ ref('int_customers_stepping') }}){% endif %}",
+        pre_hook="{{ forget_customers('int_customers_stepping') }}",
     )
 }}
 -- depends_on: {{ ref('int_customers_stepping') }}

@@ -1,8 +1,15 @@
-{# Everything besides the orders that a label depends on, as one text: when it changes, everybody is recomputed. #}
+{# Everything besides the orders that a label depends on: when it changes, everybody is recomputed. #}
 {% set settings = {} %}
-{% for name in ['business_timezone', 'currency', 'inputs', 'segment_preset', 'score_method', 'calibrate', 'min_calibration_customers', 'min_calibration_days', 'tie_rule', 'cut_side', 'rfm_window_days', 'monetary_measure', 'monetary_aggregate', 'count_zero_value_orders'] %}
+{% for name in [
+    'business_timezone', 'currency', 'inputs', 'segment_preset', 'score_method', 'calibrate',
+    'min_calibration_customers', 'min_calibration_days', 'tie_rule', 'cut_side', 'rfm_window_days',
+    'monetary_measure', 'monetary_aggregate', 'count_zero_value_orders',
+] %}
     {% do settings.update({name: var(name)}) %}
 {% endfor %}
+{% set rule_columns = [
+    'valid_from', 'priority', 'segment', 'r_min', 'r_max', 'f_min', 'f_max', 'm_min', 'm_max',
+] %}
 with segment_rules as (
     select * from {{ ref('segment_rules') }}
 ),
@@ -29,7 +36,7 @@ settings as (
 segment_rule_lines as (
     select
         'segment_rules' as definition,
-        {{ as_line(['valid_from', 'priority', 'segment', 'r_min', 'r_max', 'f_min', 'f_max', 'm_min', 'm_max']) }} as line
+        {{ as_line(rule_columns) }} as line
     from segment_rules
     where preset = '{{ var("segment_preset") }}'
 ),

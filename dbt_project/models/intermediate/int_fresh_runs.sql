@@ -80,31 +80,40 @@ candidates as (
         and {{ add_days('clocks.clock_date', 'fresh_stages.to_day + 1') }} < lifecycle_periods.valid_to
 ),
 
+ages as (
+    select
+        *,
+        {{ days_between('clock_date', 'valid_from') }} as clock_days,
+        {{ days_between('clock_date', 'valid_from') }} - 1 as clock_days_before
+    from candidates
+),
+
+-- The stage of the day, and the stage that the same rules would give to a day less.
 staged as (
     select
-        candidates.clock,
-        candidates.clock_date,
-        candidates.gap_reached,
-        candidates.valid_from,
+        ages.clock,
+        ages.clock_date,
+        ages.gap_reached,
+        ages.valid_from,
         stages.stage as fresh_stage,
-        stages_without_ageing.stage as fresh_stage_without_ageing
-    from candidates
+        younger_stages.stage as younger_fresh_stage
+    from ages
     inner join lifecycle_periods
         on
-            candidates.valid_from >= lifecycle_periods.valid_from
-            and candidates.valid_from < lifecycle_periods.valid_to
+            ages.valid_from >= lifecycle_periods.valid_from
+            and ages.valid_from < lifecycle_periods.valid_to
     left join fresh_stages as stages
         on
-            candidates.clock = stages.clock
+            ages.clock = stages.clock
             and lifecycle_periods.lifecycle_from = stages.valid_from
-            and {{ days_between('candidates.clock_date', 'candidates.valid_from') }} between stages.from_day and stages.to_day
-            and candidates.gap_reached >= coalesce(stages.after_gap_days, 0)
-    left join fresh_stages as stages_without_ageing
+            and ages.clock_days between stages.from_day and stages.to_day
+            and ages.gap_reached >= coalesce(stages.after_gap_days, 0)
+    left join fresh_stages as younger_stages
         on
-            candidates.clock = stages_without_ageing.clock
-            and lifecycle_periods.lifecycle_from = stages_without_ageing.valid_from
-            and {{ days_between('candidates.clock_date', 'candidates.valid_from') }} - 1 between stages_without_ageing.from_day and stages_without_ageing.to_day
-            and candidates.gap_reached >= coalesce(stages_without_ageing.after_gap_days, 0)
+            ages.clock = younger_stages.clock
+            and lifecycle_periods.lifecycle_from = younger_stages.valid_from
+            and ages.clock_days_before between younger_stages.from_day and younger_stages.to_day
+            and ages.gap_reached >= coalesce(younger_stages.after_gap_days, 0)
 ),
 
 compared as (
@@ -129,9 +138,11 @@ final as (
         clock_date,
         gap_reached,
         valid_from,
-        lead(valid_from, 1, {{ far_future() }}) over (partition by clock, clock_date, gap_reached order by valid_from) as valid_to,
+        lead(valid_from, 1, {{ far_future() }}) over (
+            partition by clock, clock_date, gap_reached order by valid_from
+        ) as valid_to,
         fresh_stage,
-        valid_from > clock_date and fresh_stage is distinct from fresh_stage_without_ageing as is_aged
+        valid_from > clock_date and fresh_stage is distinct from younger_fresh_stage as is_aged
     from starts
     union all
     -- Most days lie far from a first order or a return, and share this one run.

@@ -1,4 +1,7 @@
 {% set has_refunds = 'refunds' in var('inputs') %}
+{% set order_columns = [
+    'order_id', 'customer_id', 'gross_amount', 'refunded_amount', 'cost_amount', 'is_counted',
+] %}
 with orders as (
     select * from {{ ref('stg_shop__orders') }}
 ),
@@ -13,7 +16,7 @@ order_fingerprints as (
     select
         order_date as order_day,
         count(*) as row_count,
-        sum(cast({{ row_hash(['order_id', 'customer_id', 'gross_amount', 'refunded_amount', 'cost_amount', 'is_counted']) }} as decimal(38, 0))) as fingerprint
+        sum(cast({{ row_hash(order_columns) }} as decimal(38, 0))) as fingerprint
     from orders
     where order_date <= {{ as_of() }}
     group by order_date

@@ -16,11 +16,15 @@ cuts_in_a_row as (
         scorecard_id,
         {% for metric, type in metrics.items() %}
         {% for number in range(1, 5) %}
-        max(case when metric = '{{ metric }}' and cut_number = {{ number }} then cast(exceeds_value as {{ type }}) end) as {{ metric }}_cut_{{ number }},
+        max(case
+            when metric = '{{ metric }}' and cut_number = {{ number }} then cast(exceeds_value as {{ type }})
+        end) as {{ metric }}_cut_{{ number }},
         {% endfor %}
         {% endfor %}
         {% for number in range(1, 5) %}
-        max(case when metric = 'frequency' and cut_number = {{ number }} then tie_break end) as frequency_tie_{{ number }}{{ ',' if not loop.last }}
+        max(case
+            when metric = 'frequency' and cut_number = {{ number }} then tie_break
+        end) as frequency_tie_{{ number }}{{ ',' if not loop.last }}
         {% endfor %}
     from scorecard_cuts
     group by scorecard_id

@@ -20,7 +20,10 @@ lifecycle_versions as (
 segment_periods as (
     select
         segment_rules_from,
-        case when row_number() over (order by segment_rules_from) = 1 then {{ far_past() }} else segment_rules_from end as valid_from,
+        case
+            when row_number() over (order by segment_rules_from) = 1 then {{ far_past() }}
+            else segment_rules_from
+        end as valid_from,
         lead(segment_rules_from, 1, {{ far_future() }}) over (order by segment_rules_from) as valid_to
     from segment_versions
 ),
@@ -28,14 +31,20 @@ segment_periods as (
 lifecycle_periods as (
     select
         lifecycle_from,
-        case when row_number() over (order by lifecycle_from) = 1 then {{ far_past() }} else lifecycle_from end as valid_from,
+        case
+            when row_number() over (order by lifecycle_from) = 1 then {{ far_past() }}
+            else lifecycle_from
+        end as valid_from,
         lead(lifecycle_from, 1, {{ far_future() }}) over (order by lifecycle_from) as valid_to
     from lifecycle_versions
 ),
 
 final as (
     select
-        '{{ var("segment_preset") }}@' || cast(greatest(segment_periods.segment_rules_from, lifecycle_periods.lifecycle_from) as {{ dbt.type_string() }}) as ruleset_id,
+        '{{ var("segment_preset") }}@' || cast(
+            greatest(segment_periods.segment_rules_from, lifecycle_periods.lifecycle_from)
+            as {{ dbt.type_string() }}
+        ) as ruleset_id,
         segment_periods.segment_rules_from,
         lifecycle_periods.lifecycle_from,
         greatest(segment_periods.valid_from, lifecycle_periods.valid_from) as valid_from,

@@ -19,7 +19,14 @@ scored as (
         regimes.valid_from,
         1
         {%- for number in range(1, 5) %}
-        + case when regimes.frequency_cut_{{ number }} < frequency_bands.above_orders or (regimes.frequency_cut_{{ number }} = frequency_bands.above_orders and regimes.frequency_tie_{{ number }} <= frequency_bands.above_tie_break) then 1 else 0 end
+        + case
+            when regimes.frequency_cut_{{ number }} < frequency_bands.above_orders then 1
+            when
+                regimes.frequency_cut_{{ number }} = frequency_bands.above_orders
+                and regimes.frequency_tie_{{ number }} <= frequency_bands.above_tie_break
+                then 1
+            else 0
+        end
         {%- endfor %} as f_score,
         1
         {%- for number in range(1, 5) %}

@@ -3,7 +3,7 @@
         materialized='incremental',
         incremental_strategy='append',
         on_schema_change='fail',
-        pre_hook="{% if is_incremental() %}delete from {{ this }} where calibrated_on >= (select coalesce(min(order_day), " ~ far_future() ~ ") from {{ ref('int_days_changed') }}) or scorecard_id not in (select scorecard_id from {{ ref('int_calibrations') }}){% endif %}",
+        pre_hook="{{ forget_scorecards() }}",
     )
 }}
 -- depends_on: {{ ref('int_days_changed') }}
@@ -176,7 +176,12 @@ values_opened as (
             population.scorecard_id = units_to_open.scorecard_id
             and floor(population.monetary) = units_to_open.unit
     where units_to_open.metric = 'monetary'
-    group by units_to_open.scorecard_id, units_to_open.metric, units_to_open.unit, units_to_open.customers_before, population.monetary
+    group by
+        units_to_open.scorecard_id,
+        units_to_open.metric,
+        units_to_open.unit,
+        units_to_open.customers_before,
+        population.monetary
     {% if is_ranked %}
     union all
     select
@@ -248,14 +253,14 @@ cuts as (
         metric,
         cut_number,
         population,
-        {% if is_ranked %}
-        case
-            when metric = 'frequency' then cast(min(value) as decimal(18, 5))
-            else cast(min(value) + (max(value) - min(value)) * cast(max(fifths) as decimal(2, 0)) * 0.2 as decimal(18, 5))
-        end as cut_value,
-        {% else %}
-        cast(min(value) + (max(value) - min(value)) * cast(max(fifths) as decimal(2, 0)) * 0.2 as decimal(18, 5)) as cut_value,
-        {% endif %}
+        -- Ranks told apart by their customers are cut at a customer, not between two.
+        cast(
+            min(value)
+            + (max(value) - min(value))
+            {%- if is_ranked %} * case when metric = 'frequency' then 0 else 1 end{% endif %}
+            * cast(max(fifths) as decimal(2, 0)) * 0.2
+            as decimal(18, 5)
+        ) as cut_value,
         max(case when is_lower then tie_break end) as tie_break,
         max(case when is_lower then customers_up_to - customers end) as customers_below_value,
         max(case when is_lower then customers_up_to end) as customers_up_to_value,

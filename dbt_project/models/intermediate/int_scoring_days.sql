@@ -49,7 +49,8 @@ final as (
         before.segment_rules_from as before_segment_rules_from,
         before.lifecycle_from as before_lifecycle_from,
         regimes.scorecard_id <> before.scorecard_id as is_scorecard_start,
-        regimes.segment_rules_from <> before.segment_rules_from or regimes.lifecycle_from <> before.lifecycle_from as is_ruleset_start,
+        regimes.segment_rules_from <> before.segment_rules_from
+        or regimes.lifecycle_from <> before.lifecycle_from as is_ruleset_start,
         {% for column in cut_columns %}
         regimes.{{ column }},
         before.{{ column }} as before_{{ column }}{{ ',' if not loop.last }}

@@ -3,7 +3,7 @@
         materialized='incremental',
         incremental_strategy='append',
         on_schema_change='fail',
-        pre_hook="{% if is_incremental() %}delete from {{ this }} where date_day >= (select from_day from {{ ref('int_refresh_scope') }}){% endif %}",
+        pre_hook="{{ forget_days_in_scope() }}",
     )
 }}
 -- depends_on: {{ ref('int_refresh_scope') }}

@@ -75,29 +75,39 @@ candidates as (
         and {{ add_days('last_order_dates.last_order_date', 'bounds.days') }} < regimes.valid_to
 ),
 
+silences as (
+    select
+        last_order_date,
+        valid_from,
+        {{ days_between('last_order_date', 'valid_from') }} as silent_days,
+        {{ days_between('last_order_date', 'valid_from') }} - 1 as silent_days_before
+    from candidates
+),
+
+-- What the regime of the day says of the silence, and what it would say of a day less.
 scored as (
     select
-        candidates.last_order_date,
-        candidates.valid_from,
-        6 - ({{ score(days_between('candidates.last_order_date', 'candidates.valid_from'), 'recency_cut', prefix='regimes.') }}) as r_score,
-        6 - ({{ score(days_between('candidates.last_order_date', 'candidates.valid_from') ~ ' - 1', 'recency_cut', prefix='regimes.') }}) as r_score_without_ageing,
+        silences.last_order_date,
+        silences.valid_from,
+        6 - ({{ score('silences.silent_days', 'recency_cut', prefix='regimes.') }}) as r_score,
+        6 - ({{ score('silences.silent_days_before', 'recency_cut', prefix='regimes.') }}) as younger_r_score,
         stages.stage as silence_stage,
-        stages_without_ageing.stage as silence_stage_without_ageing
-    from candidates
+        younger_stages.stage as younger_silence_stage
+    from silences
     inner join regimes
         on
-            candidates.valid_from >= regimes.valid_from
-            and candidates.valid_from < regimes.valid_to
+            silences.valid_from >= regimes.valid_from
+            and silences.valid_from < regimes.valid_to
     left join silence_stages as stages
         on
             regimes.lifecycle_from = stages.valid_from
-            and {{ days_between('candidates.last_order_date', 'candidates.valid_from') }} >= stages.from_day
-            and {{ days_between('candidates.last_order_date', 'candidates.valid_from') }} <= coalesce(stages.to_day, 999999)
-    left join silence_stages as stages_without_ageing
+            and silences.silent_days >= stages.from_day
+            and silences.silent_days <= coalesce(stages.to_day, silences.silent_days)
+    left join silence_stages as younger_stages
         on
-            regimes.lifecycle_from = stages_without_ageing.valid_from
-            and {{ days_between('candidates.last_order_date', 'candidates.valid_from') }} - 1 >= stages_without_ageing.from_day
-            and {{ days_between('candidates.last_order_date', 'candidates.valid_from') }} - 1 <= coalesce(stages_without_ageing.to_day, 999999)
+            regimes.lifecycle_from = younger_stages.valid_from
+            and silences.silent_days_before >= younger_stages.from_day
+            and silences.silent_days_before <= coalesce(younger_stages.to_day, silences.silent_days_before)
 ),
 
 compared as (
@@ -115,7 +125,10 @@ starts as (
         r_score,
         silence_stage,
         valid_from > last_order_date
-        and (r_score <> r_score_without_ageing or silence_stage is distinct from silence_stage_without_ageing) as is_aged
+        and (
+            r_score <> younger_r_score
+            or silence_stage is distinct from younger_silence_stage
+        ) as is_aged
     from compared
     where
         r_score_before is null

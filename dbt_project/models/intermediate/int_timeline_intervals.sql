@@ -3,7 +3,7 @@
         materialized='incremental',
         incremental_strategy='append',
         on_schema_change='fail',
-        pre_hook="{% if is_incremental() %}delete from {{ this }} where customer_id in (select customer_id from {{ ref('int_customers_relabelled') }}){% endif %}",
+        pre_hook="{{ forget_customers('int_customers_relabelled') }}",
     )
 }}
 -- depends_on: {{ ref('int_customers_relabelled') }}
@@ -63,6 +63,14 @@ frequency_limits as (
     from frequency_bands
 ),
 
+fresh_run_lengths as (
+    select
+        clock,
+        {{ days_between('clock_date', 'valid_from') }} as fresh_days
+    from fresh_runs
+    where clock <> 'none'
+),
+
 monetary_limits as (
     select
         max(bucket_width) as bucket_width,
@@ -73,10 +81,9 @@ monetary_limits as (
 
 fresh_limits as (
     select
-        max(case when clock = 'since_first_order' then {{ days_between('clock_date', 'valid_from') }} end) as first_order_days,
-        max(case when clock = 'since_return' then {{ days_between('clock_date', 'valid_from') }} end) as return_days
-    from fresh_runs
-    where clock <> 'none'
+        coalesce(max(case when clock = 'since_first_order' then fresh_days end), 0) as first_order_days,
+        coalesce(max(case when clock = 'since_return' then fresh_days end), 0) as return_days
+    from fresh_run_lengths
 ),
 
 scoring_limits as (
@@ -90,47 +97,77 @@ otherwise_stage as (
     where clock = 'otherwise'
 ),
 
--- Where a state stands in each of the step functions that its labels are made of.
-states as (
+states_limited as (
     select
         customer_days.*,
-        frequency_bands.f_band,
-        monetary_bands.m_band,
-        case
-            when customer_days.valid_from <= {{ add_days('customer_days.first_order_date', 'fresh_limits.first_order_days') }} then 'since_first_order'
-            when customer_returns.returned_on is not null then 'since_return'
-            else 'none'
-        end as fresh_clock,
-        case
-            when customer_days.valid_from <= {{ add_days('customer_days.first_order_date', 'fresh_limits.first_order_days') }} then customer_days.first_order_date
-            when customer_returns.returned_on is not null then customer_returns.returned_on
-            else {{ far_past() }}
-        end as fresh_clock_date,
-        case
-            when customer_days.valid_from <= {{ add_days('customer_days.first_order_date', 'fresh_limits.first_order_days') }} then 0
-            else coalesce(customer_returns.gap_reached, 0)
-        end as fresh_gap_reached
+        {{ add_days('customer_days.first_order_date', 'fresh_limits.first_order_days') }} as fresh_until,
+        fresh_limits.return_days,
+        least(greatest(customer_days.orders, 0), frequency_limits.highest_orders) as limited_orders,
+        least(
+            greatest(
+                cast(floor(customer_days.monetary / monetary_limits.bucket_width) as bigint),
+                monetary_limits.lowest_bucket
+            ),
+            monetary_limits.highest_bucket
+        ) as limited_bucket
     from customer_days
     cross join frequency_limits
     cross join monetary_limits
     cross join fresh_limits
+),
+
+-- Where a state stands in each of the step functions that its labels are made of.
+states as (
+    select
+        states_limited.*,
+        frequency_bands.f_band,
+        monetary_bands.m_band,
+        case
+            when states_limited.valid_from <= states_limited.fresh_until then 'since_first_order'
+            when customer_returns.returned_on is not null then 'since_return'
+            else 'none'
+        end as fresh_clock,
+        case
+            when states_limited.valid_from <= states_limited.fresh_until then states_limited.first_order_date
+            when customer_returns.returned_on is not null then customer_returns.returned_on
+            else {{ far_past() }}
+        end as fresh_clock_date,
+        case
+            when states_limited.valid_from <= states_limited.fresh_until then 0
+            else coalesce(customer_returns.gap_reached, 0)
+        end as fresh_gap_reached
+    from states_limited
     inner join frequency_bands
         on
-            least(greatest(customer_days.orders, 0), frequency_limits.highest_orders) = frequency_bands.orders_up_to_highest
+            states_limited.limited_orders = frequency_bands.orders_up_to_highest
             {% if is_ranked %}
-            and (frequency_bands.above_orders is null or customer_days.orders > frequency_bands.above_orders or (customer_days.orders = frequency_bands.above_orders and customer_days.customer_id > frequency_bands.above_tie_break))
-            and (frequency_bands.up_to_orders is null or customer_days.orders < frequency_bands.up_to_orders or (customer_days.orders = frequency_bands.up_to_orders and customer_days.customer_id <= frequency_bands.up_to_tie_break))
+            and (
+                frequency_bands.above_orders is null
+                or states_limited.orders > frequency_bands.above_orders
+                or (
+                    states_limited.orders = frequency_bands.above_orders
+                    and states_limited.customer_id > frequency_bands.above_tie_break
+                )
+            )
+            and (
+                frequency_bands.up_to_orders is null
+                or states_limited.orders < frequency_bands.up_to_orders
+                or (
+                    states_limited.orders = frequency_bands.up_to_orders
+                    and states_limited.customer_id <= frequency_bands.up_to_tie_break
+                )
+            )
             {% endif %}
     inner join monetary_bands
         on
-            least(greatest(cast(floor(customer_days.monetary / monetary_limits.bucket_width) as bigint), monetary_limits.lowest_bucket), monetary_limits.highest_bucket) = monetary_bands.bucket
-            and (monetary_bands.above_value is null or customer_days.monetary > monetary_bands.above_value)
-            and (monetary_bands.up_to_value is null or customer_days.monetary <= monetary_bands.up_to_value)
+            states_limited.limited_bucket = monetary_bands.bucket
+            and (monetary_bands.above_value is null or states_limited.monetary > monetary_bands.above_value)
+            and (monetary_bands.up_to_value is null or states_limited.monetary <= monetary_bands.up_to_value)
     left join customer_returns
         on
-            customer_days.customer_id = customer_returns.customer_id
-            and customer_days.valid_from >= customer_returns.returned_on
-            and customer_days.valid_from <= {{ add_days('customer_returns.returned_on', 'fresh_limits.return_days') }}
+            states_limited.customer_id = customer_returns.customer_id
+            and states_limited.valid_from >= customer_returns.returned_on
+            and states_limited.valid_from <= {{ add_days('customer_returns.returned_on', 'states_limited.return_days') }}
 ),
 
 -- The overlay: a piece begins where the state or any of the step functions has a step.
@@ -186,17 +223,20 @@ labelled as (
             and pieces.piece_from < cell_runs.valid_to
 ),
 
--- The eve of a label: what the same formulas said of the customer the day before.
+-- The state on the eve of a label: the same one, or the one before it.
 with_eves as (
     select
         labelled.*,
-        labelled.label_from = labelled.valid_from as is_state_start,
-        case when labelled.label_from > labelled.valid_from then labelled.last_order_date else labelled.previous_last_order_date end as eve_last_order_date,
-        case when labelled.label_from > labelled.valid_from then labelled.orders else labelled.previous_orders end as eve_orders,
-        case when labelled.label_from > labelled.valid_from then labelled.monetary else labelled.previous_monetary end as eve_monetary
+        label_from = valid_from as is_state_start,
+        {{ days_between('last_order_date', 'label_from') }} as silent_days,
+        {{ days_between('case when label_from > valid_from then last_order_date else previous_last_order_date end', 'label_from') }}
+        - 1 as eve_silent_days,
+        case when label_from > valid_from then orders else previous_orders end as eve_orders,
+        case when label_from > valid_from then monetary else previous_monetary end as eve_monetary
     from labelled
 ),
 
+-- What the formulas said of that state on the eve, and what they would say of today's.
 compared as (
     select
         with_eves.*,
@@ -204,11 +244,11 @@ compared as (
         scoring_days.before_segment_rules_from,
         scoring_days.is_scorecard_start
         and (
-            with_eves.r_score <> 6 - ({{ score(days_between('with_eves.last_order_date', 'with_eves.label_from'), 'recency_cut', prefix='scoring_days.before_') }})
+            with_eves.r_score <> 6 - ({{ score('with_eves.silent_days', 'recency_cut', prefix='scoring_days.before_') }})
             or with_eves.f_score <> {{ score('with_eves.orders', 'frequency_cut', tie, 'scoring_days.before_') }}
             or with_eves.m_score <> {{ score('with_eves.monetary', 'monetary_cut', prefix='scoring_days.before_') }}
         ) as is_recalibrated,
-        6 - ({{ score(days_between('with_eves.eve_last_order_date', 'with_eves.label_from') ~ ' - 1', 'recency_cut', prefix='scoring_days.before_') }}) as eve_r_score,
+        6 - ({{ score('with_eves.eve_silent_days', 'recency_cut', prefix='scoring_days.before_') }}) as eve_r_score,
         {{ score('with_eves.eve_orders', 'frequency_cut', tie, 'scoring_days.before_') }} as eve_f_score,
         {{ score('with_eves.eve_monetary', 'monetary_cut', prefix='scoring_days.before_') }} as eve_m_score
     from with_eves
@@ -225,15 +265,24 @@ final as (
         cast(compared.f_score as smallint) as f_score,
         cast(compared.m_score as smallint) as m_score,
         compared.segment_code,
-        case when compared.eve_last_order_date is not null then eve_cells.segment_code end as previous_segment_code,
-        coalesce(silence_stage_codes.stage_code, fresh_stage_codes.stage_code, otherwise_stage.stage_code) as stage_code,
+        case when compared.eve_silent_days is not null then eve_cells.segment_code end as previous_segment_code,
+        coalesce(
+            silence_stage_codes.stage_code, fresh_stage_codes.stage_code, otherwise_stage.stage_code
+        ) as stage_code,
         cast(case
             when compared.is_state_start and compared.has_own_order then 1
             when compared.is_silence_aged and compared.silence_from = compared.label_from then 2
-            when compared.is_fresh_aged and compared.fresh_from = compared.label_from and compared.silence_stage is null then 2
+            when
+                compared.is_fresh_aged
+                and compared.fresh_from = compared.label_from
+                and compared.silence_stage is null
+                then 2
             when compared.is_state_start and compared.has_window_exit then 3
             when compared.is_recalibrated then 4
-            when compared.is_ruleset_start and compared.label_from in (compared.cell_from, compared.silence_from, compared.fresh_from) then 5
+            when
+                compared.is_ruleset_start
+                and compared.label_from in (compared.cell_from, compared.silence_from, compared.fresh_from)
+                then 5
             when compared.is_state_start and compared.has_correction then 6
             when compared.is_state_start and compared.has_inherited_order then 7
             else 2

@@ -9,7 +9,9 @@ regimes as (
 ),
 
 segment_codes as (
-    select distinct segment_code, segment
+    select distinct
+        segment_code,
+        segment
     from {{ ref('int_cells') }}
 ),
 
@@ -43,7 +45,8 @@ final as (
             and intervals.valid_from < regimes.valid_to
     inner join segment_codes on intervals.segment_code = segment_codes.segment_code
     inner join stage_codes on intervals.stage_code = stage_codes.stage_code
-    left join segment_codes as previous_segment_codes on intervals.previous_segment_code = previous_segment_codes.segment_code
+    left join segment_codes as previous_segment_codes
+        on intervals.previous_segment_code = previous_segment_codes.segment_code
 )
 
 select * from final

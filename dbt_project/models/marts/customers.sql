@@ -5,7 +5,9 @@ with current_customers as (
 ),
 
 segment_codes as (
-    select distinct segment_code, segment
+    select distinct
+        segment_code,
+        segment
     from {{ ref('int_cells') }}
 ),
 
@@ -31,12 +33,18 @@ buyers as (
         {% if var('monetary_aggregate') == 'average' %}
         current_customers.monetary as average_order_value,
         {% else %}
-        cast(case when current_customers.orders > 0 then round(current_customers.monetary / current_customers.orders, 4) end as decimal(18, 4)) as average_order_value,
+        case
+            when current_customers.orders > 0
+                then {{ exact_average('current_customers.monetary', 'current_customers.orders') }}
+        end as average_order_value,
         {% endif %}
         cast(current_customers.r_score as integer) as r_score,
         cast(current_customers.f_score as integer) as f_score,
         cast(current_customers.m_score as integer) as m_score,
-        cast(current_customers.r_score * 100 + current_customers.f_score * 10 + current_customers.m_score as {{ dbt.type_string() }}) as rfm_code,
+        cast(
+            current_customers.r_score * 100 + current_customers.f_score * 10 + current_customers.m_score
+            as {{ dbt.type_string() }}
+        ) as rfm_code,
         segment_codes.segment,
         current_customers.segment_since,
         {{ cause_name('current_customers.segment_cause_code') }} as segment_cause,
@@ -47,8 +55,10 @@ buyers as (
     from current_customers
     inner join segment_codes on current_customers.segment_code = segment_codes.segment_code
     inner join stage_codes on current_customers.stage_code = stage_codes.stage_code
-    left join segment_codes as previous_segment_codes on current_customers.previous_segment_code = previous_segment_codes.segment_code
-    left join segment_codes as next_segment_codes on current_customers.next_segment_code = next_segment_codes.segment_code
+    left join segment_codes as previous_segment_codes
+        on current_customers.previous_segment_code = previous_segment_codes.segment_code
+    left join segment_codes as next_segment_codes
+        on current_customers.next_segment_code = next_segment_codes.segment_code
 ),
 
 {% if has_prospects %}

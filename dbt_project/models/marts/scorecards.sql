@@ -15,7 +15,10 @@ bins as (
         population,
         lag(exceeds_value) over (partition by scorecard_id, metric order by cut_number) as above_value,
         exceeds_value as up_to_value,
-        customers_not_above - coalesce(lag(customers_not_above) over (partition by scorecard_id, metric order by cut_number), 0) as customers
+        customers_not_above
+        - lag(customers_not_above, 1, cast(0 as bigint)) over (
+            partition by scorecard_id, metric order by cut_number
+        ) as customers
     from scorecard_cuts
     union all
     select

@@ -7,7 +7,9 @@ segment_ends as (
 ),
 
 segment_codes as (
-    select distinct segment_code, segment
+    select distinct
+        segment_code,
+        segment
     from {{ ref('int_cells') }}
 ),
 
@@ -28,7 +30,9 @@ flows_in as (
         date_day,
         to_segment_code as segment_code,
         sum(customers) as customers_in,
-        sum(case when from_segment_code is distinct from to_segment_code then customers else 0 end) as customers_entered,
+        sum(
+            case when from_segment_code is distinct from to_segment_code then customers else 0 end
+        ) as customers_entered,
         sum(monetary) as monetary_in,
         sum(orders) as orders,
         sum(revenue) as revenue
@@ -105,7 +109,10 @@ final as (
         cast(customers / nullif(cast(all_customers as decimal(18, 4)), 0) as decimal(18, 6)) as customer_share,
         cast(customers_entered as bigint) as customers_entered,
         cast(customers_left as bigint) as customers_left,
-        cast(customers_left / nullif(cast(customers - customers_change as decimal(18, 4)), 0) as decimal(18, 6)) as share_left,
+        cast(
+            customers_left / nullif(cast(customers - customers_change as decimal(18, 4)), 0)
+            as decimal(18, 6)
+        ) as share_left,
         cast(monetary as decimal(18, 4)) as monetary,
         cast(monetary / nullif(all_monetary, 0) as decimal(18, 6)) as monetary_share,
         cast(orders as bigint) as orders,

@@ -3,7 +3,9 @@ with segment_flows as (
 ),
 
 segment_codes as (
-    select distinct segment_code, segment
+    select distinct
+        segment_code,
+        segment
     from {{ ref('int_cells') }}
 ),
 
