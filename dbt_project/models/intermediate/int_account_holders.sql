@@ -1,5 +1,5 @@
 {% if 'customer_merges' in var('inputs') %}
-with recursive merges as (
+with recursive customer_merges as (
     select
         customer_id,
         merged_into,
@@ -12,29 +12,29 @@ with recursive merges as (
 -- refused cycles; the bound keeps the recursion finite whatever arrives.
 holders as (
     select
-        merges.customer_id,
-        merges.merged_into as holder_id,
-        merges.merge_date as held_from,
+        customer_merges.customer_id,
+        customer_merges.merged_into as holder_id,
+        customer_merges.merge_date as held_from,
         1 as depth
-    from merges
+    from customer_merges
     union all
     select
         holders.customer_id,
-        merges.merged_into as holder_id,
-        greatest(holders.held_from, merges.merge_date) as held_from,
+        customer_merges.merged_into as holder_id,
+        greatest(holders.held_from, customer_merges.merge_date) as held_from,
         holders.depth + 1 as depth
     from holders
-    inner join merges on holders.holder_id = merges.customer_id
+    inner join customer_merges on holders.holder_id = customer_merges.customer_id
     where holders.depth < 64
 ),
 
 own as (
     select
-        merges.customer_id,
-        merges.customer_id as holder_id,
+        customer_merges.customer_id,
+        customer_merges.customer_id as holder_id,
         {{ far_past() }} as held_from,
         0 as depth
-    from merges
+    from customer_merges
 ),
 
 links as (

@@ -49,7 +49,7 @@ orders_in_scope as (
         order_date <= {{ as_of() }}
         and (is_counted or {{ monetary_of[var('monetary_measure')] }} <> 0)
         {% if is_incremental() and not has_merges %}
-        and customer_id in (select customer_id from customers_touched)
+        and customer_id in (select touched.customer_id from customers_touched as touched)
         {% endif %}
 ),
 
@@ -129,7 +129,7 @@ movements_kept as (
     where
         known_from < known_to
         {% if is_incremental() %}
-        and customer_id in (select customer_id from customers_touched)
+        and customer_id in (select touched.customer_id from customers_touched as touched)
         {% endif %}
 ),
 {% else %}

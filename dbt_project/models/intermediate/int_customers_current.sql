@@ -10,7 +10,7 @@
 with intervals as (
     select * from {{ ref('int_timeline_intervals') }}
     {% if is_incremental() %}
-    where customer_id in (select customer_id from {{ ref('int_customers_stepping') }})
+    where customer_id in (select stepping.customer_id from {{ ref('int_customers_stepping') }} as stepping)
     {% endif %}
 ),
 

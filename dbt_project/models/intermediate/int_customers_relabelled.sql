@@ -13,11 +13,29 @@ regimes as (
 ),
 
 {% if previous_intervals %}
+{% if applied_regimes %}
+applied_regimes as (
+    select * from {{ applied_regimes }}
+),
+
+regimes_added as (
+    select * from regimes
+    except
+    select * from applied_regimes
+),
+
+regimes_gone as (
+    select * from applied_regimes
+    except
+    select * from regimes
+),
+{% endif %}
+
 regimes_changed as (
     {% if applied_regimes %}
-    (select * from regimes except select * from {{ applied_regimes }})
+    select * from regimes_added
     union all
-    (select * from {{ applied_regimes }} except select * from regimes)
+    select * from regimes_gone
     {% else %}
     select * from regimes
     {% endif %}

@@ -27,7 +27,7 @@ previous_days as (
 ordering_now as (
     select customer_id
     from orders
-    where order_date in (select order_day from days_changed)
+    where order_date in (select days_changed.order_day from days_changed)
 ),
 
 {% if 'refunds' in var('inputs') %}
@@ -35,14 +35,14 @@ refunded_now as (
     select orders.customer_id
     from refunds
     inner join orders on refunds.order_id = orders.order_id
-    where refunds.refund_date in (select order_day from days_changed)
+    where refunds.refund_date in (select days_changed.order_day from days_changed)
 ),
 {% endif %}
 
 ordering_before as (
     select customer_id
     from previous_days
-    where valid_from in (select order_day from days_changed)
+    where valid_from in (select days_changed.order_day from days_changed)
 ),
 
 {% if previous_intervals %}
@@ -50,7 +50,7 @@ ordering_before as (
 in_history as (
     select customer_id
     from {{ previous_intervals }}
-    where valid_from in (select order_day from days_changed)
+    where valid_from in (select days_changed.order_day from days_changed)
 ),
 {% endif %}
 

@@ -5,7 +5,7 @@
     'min_calibration_customers', 'min_calibration_days', 'tie_rule', 'cut_side', 'rfm_window_days',
     'monetary_measure', 'monetary_aggregate', 'count_zero_value_orders',
 ] %}
-    {% do settings.update({name: var(name)}) %}
+{% do settings.update({name: var(name)}) %}
 {% endfor %}
 {% set rule_columns = [
     'valid_from', 'priority', 'segment', 'r_min', 'r_max', 'f_min', 'f_max', 'm_min', 'm_max',
@@ -22,9 +22,11 @@ fixed_score_cuts as (
     select * from {{ ref('fixed_score_cuts') }}
 ),
 
-merges as (
+customer_merges as (
     select * from {{ ref('stg_shop__customer_merges') }}
-    where merge_date is null or merge_date <= {{ as_of() }}
+    where
+        merge_date is null
+        or merge_date <= {{ as_of() }}
 ),
 
 settings as (
@@ -59,7 +61,7 @@ merge_lines as (
     select
         'customer_merges' as definition,
         {{ as_line(['customer_id', 'merged_into', 'merge_date']) }} as line
-    from merges
+    from customer_merges
 ),
 
 lines as (

@@ -5,7 +5,9 @@ with regimes as (
 
 cuts as (
     {% for number in range(1, 5) %}
-    select frequency_cut_{{ number }} as orders, frequency_tie_{{ number }} as tie_break
+    select
+        frequency_cut_{{ number }} as orders,
+        frequency_tie_{{ number }} as tie_break
     from regimes
     where frequency_cut_{{ number }} is not null
     {% if not loop.last %}union{% endif %}

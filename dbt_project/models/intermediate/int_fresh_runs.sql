@@ -142,7 +142,7 @@ final as (
             partition by clock, clock_date, gap_reached order by valid_from
         ) as valid_to,
         fresh_stage,
-        valid_from > clock_date and fresh_stage is distinct from younger_fresh_stage as is_aged
+        valid_from > clock_date and (fresh_stage is distinct from younger_fresh_stage) as is_aged
     from starts
     union all
     -- Most days lie far from a first order or a return, and share this one run.

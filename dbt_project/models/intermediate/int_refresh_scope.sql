@@ -9,10 +9,26 @@ regimes as (
 ),
 
 {% if applied_regimes and applied_as_of %}
+applied_regimes as (
+    select * from {{ applied_regimes }}
+),
+
+regimes_added as (
+    select * from regimes
+    except
+    select * from applied_regimes
+),
+
+regimes_gone as (
+    select * from applied_regimes
+    except
+    select * from regimes
+),
+
 regimes_changed as (
-    (select * from regimes except select * from {{ applied_regimes }})
+    select * from regimes_added
     union all
-    (select * from {{ applied_regimes }} except select * from regimes)
+    select * from regimes_gone
 ),
 
 starts as (

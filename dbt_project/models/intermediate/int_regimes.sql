@@ -13,19 +13,17 @@ rule_versions as (
 
 cuts_in_a_row as (
     select
-        scorecard_id,
         {% for metric, type in metrics.items() %}
         {% for number in range(1, 5) %}
-        max(case
-            when metric = '{{ metric }}' and cut_number = {{ number }} then cast(exceeds_value as {{ type }})
-        end) as {{ metric }}_cut_{{ number }},
+        {% set is_cut = "metric = '" ~ metric ~ "' and cut_number = " ~ number %}
+        max(case when {{ is_cut }} then cast(exceeds_value as {{ type }}) end) as {{ metric }}_cut_{{ number }},
         {% endfor %}
         {% endfor %}
         {% for number in range(1, 5) %}
-        max(case
-            when metric = 'frequency' and cut_number = {{ number }} then tie_break
-        end) as frequency_tie_{{ number }}{{ ',' if not loop.last }}
+        {% set is_cut = "metric = 'frequency' and cut_number = " ~ number %}
+        max(case when {{ is_cut }} then tie_break end) as frequency_tie_{{ number }},
         {% endfor %}
+        scorecard_id
     from scorecard_cuts
     group by scorecard_id
 ),

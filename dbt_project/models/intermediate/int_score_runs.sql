@@ -3,12 +3,17 @@ with regimes as (
 ),
 
 frequency_bands as (
-    select distinct f_band, above_orders, above_tie_break
+    select distinct
+        f_band,
+        above_orders,
+        above_tie_break
     from {{ ref('int_frequency_bands') }}
 ),
 
 monetary_bands as (
-    select distinct m_band, above_value
+    select distinct
+        m_band,
+        above_value
     from {{ ref('int_monetary_bands') }}
 ),
 

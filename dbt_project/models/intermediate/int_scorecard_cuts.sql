@@ -13,7 +13,7 @@
 with calibrations as (
     select * from {{ ref('int_calibrations') }}
     {% if is_incremental() %}
-    where scorecard_id not in (select scorecard_id from {{ this }})
+    where scorecard_id not in (select known.scorecard_id from {{ this }} as known)
     {% endif %}
 ),
 
@@ -44,34 +44,33 @@ population as (
 
 -- Ranks are counted in whole units first; only the units that hold a wanted rank are then looked at
 -- value by value, so nothing of the size of the population is ever sorted.
-unit_counts as (
-    select
-        scorecard_id,
-        calibrated_on,
-        recency,
-        frequency,
-        floor(monetary) as monetary_unit,
-        count(*) as customers
-    from population
-    group by grouping sets (
-        (scorecard_id, calibrated_on, recency),
-        (scorecard_id, calibrated_on, frequency),
-        (scorecard_id, calibrated_on, floor(monetary))
-    )
-),
-
 units as (
     select
         scorecard_id,
         calibrated_on,
-        case
-            when recency is not null then 'recency'
-            when frequency is not null then 'frequency'
-            else 'monetary'
-        end as metric,
-        cast(coalesce(recency, frequency, monetary_unit) as bigint) as unit,
-        customers
-    from unit_counts
+        'recency' as metric,
+        cast(recency as bigint) as unit,
+        count(*) as customers
+    from population
+    group by scorecard_id, calibrated_on, recency
+    union all
+    select
+        scorecard_id,
+        calibrated_on,
+        'frequency' as metric,
+        cast(frequency as bigint) as unit,
+        count(*) as customers
+    from population
+    group by scorecard_id, calibrated_on, frequency
+    union all
+    select
+        scorecard_id,
+        calibrated_on,
+        'monetary' as metric,
+        cast(floor(monetary) as bigint) as unit,
+        count(*) as customers
+    from population
+    group by scorecard_id, calibrated_on, cast(floor(monetary) as bigint)
 ),
 
 units_ranked as (
@@ -174,7 +173,7 @@ values_opened as (
     inner join units_to_open
         on
             population.scorecard_id = units_to_open.scorecard_id
-            and floor(population.monetary) = units_to_open.unit
+            and cast(floor(population.monetary) as bigint) = units_to_open.unit
     where units_to_open.metric = 'monetary'
     group by
         units_to_open.scorecard_id,

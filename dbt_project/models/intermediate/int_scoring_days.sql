@@ -1,7 +1,4 @@
-{% set cut_columns = [] %}
-{% for cut in ['recency_cut', 'frequency_cut', 'monetary_cut', 'frequency_tie'] %}
-    {% for number in range(1, 5) %}{% do cut_columns.append(cut ~ '_' ~ number) %}{% endfor %}
-{% endfor %}
+{% set cuts = ['recency_cut', 'frequency_cut', 'monetary_cut', 'frequency_tie'] %}
 with customer_days as (
     select * from {{ ref('int_customer_days') }}
 ),
@@ -46,15 +43,17 @@ final as (
         days_and_eves.date_day,
         regimes.segment_rules_from,
         regimes.lifecycle_from,
-        before.segment_rules_from as before_segment_rules_from,
         before.lifecycle_from as before_lifecycle_from,
         regimes.scorecard_id <> before.scorecard_id as is_scorecard_start,
         regimes.segment_rules_from <> before.segment_rules_from
         or regimes.lifecycle_from <> before.lifecycle_from as is_ruleset_start,
-        {% for column in cut_columns %}
-        regimes.{{ column }},
-        before.{{ column }} as before_{{ column }}{{ ',' if not loop.last }}
+        {% for cut in cuts %}
+        {% for number in range(1, 5) %}
+        regimes.{{ cut }}_{{ number }},
+        before.{{ cut }}_{{ number }} as before_{{ cut }}_{{ number }},
         {% endfor %}
+        {% endfor %}
+        before.segment_rules_from as before_segment_rules_from
     from days_and_eves
     inner join regimes
         on

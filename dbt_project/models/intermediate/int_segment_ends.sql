@@ -21,7 +21,7 @@ final as (
     where
         valid_to <= {{ as_of() }}
         {% if is_incremental() %}
-        and valid_to >= (select from_day from {{ ref('int_refresh_scope') }})
+        and valid_to >= (select refresh_scope.from_day from {{ ref('int_refresh_scope') }} as refresh_scope)
         {% endif %}
     group by valid_to, segment_code
 )

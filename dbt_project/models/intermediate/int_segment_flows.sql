@@ -32,7 +32,7 @@ starts as (
     where
         valid_from <= {{ as_of() }}
         {% if is_incremental() %}
-        and valid_from >= (select from_day from {{ ref('int_refresh_scope') }})
+        and valid_from >= (select refresh_scope.from_day from {{ ref('int_refresh_scope') }} as refresh_scope)
         {% endif %}
 ),
 
@@ -54,7 +54,7 @@ taken_over as (
     where
         intervals.valid_to <= {{ as_of() }}
         {% if is_incremental() %}
-        and intervals.valid_to >= (select from_day from {{ ref('int_refresh_scope') }})
+        and intervals.valid_to >= (select refresh_scope.from_day from {{ ref('int_refresh_scope') }} as refresh_scope)
         {% endif %}
 ),
 {% endif %}

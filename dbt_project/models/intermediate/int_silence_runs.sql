@@ -23,18 +23,27 @@ last_order_dates as (
 
 recency_bounds as (
     {% for number in range(1, 5) %}
-    select scorecard_id, ruleset_id, recency_cut_{{ number }} + 1 as days
+    select
+        scorecard_id,
+        ruleset_id,
+        recency_cut_{{ number }} + 1 as days
     from regimes
     {% if not loop.last %}union{% endif %}
     {% endfor %}
 ),
 
 stage_bounds as (
-    select regimes.scorecard_id, regimes.ruleset_id, silence_stages.from_day as days
+    select
+        regimes.scorecard_id,
+        regimes.ruleset_id,
+        silence_stages.from_day as days
     from regimes
     inner join silence_stages on regimes.lifecycle_from = silence_stages.valid_from
     union
-    select regimes.scorecard_id, regimes.ruleset_id, silence_stages.to_day + 1 as days
+    select
+        regimes.scorecard_id,
+        regimes.ruleset_id,
+        silence_stages.to_day + 1 as days
     from regimes
     inner join silence_stages on regimes.lifecycle_from = silence_stages.valid_from
     where silence_stages.to_day is not null

@@ -14,7 +14,7 @@ with customer_days as (
     where
         last_order_date is not null
         {% if is_incremental() %}
-        and customer_id in (select customer_id from {{ ref('int_customers_relabelled') }})
+        and customer_id in (select relabelled.customer_id from {{ ref('int_customers_relabelled') }} as relabelled)
         {% endif %}
 ),
 
@@ -140,24 +140,7 @@ states as (
     inner join frequency_bands
         on
             states_limited.limited_orders = frequency_bands.orders_up_to_highest
-            {% if is_ranked %}
-            and (
-                frequency_bands.above_orders is null
-                or states_limited.orders > frequency_bands.above_orders
-                or (
-                    states_limited.orders = frequency_bands.above_orders
-                    and states_limited.customer_id > frequency_bands.above_tie_break
-                )
-            )
-            and (
-                frequency_bands.up_to_orders is null
-                or states_limited.orders < frequency_bands.up_to_orders
-                or (
-                    states_limited.orders = frequency_bands.up_to_orders
-                    and states_limited.customer_id <= frequency_bands.up_to_tie_break
-                )
-            )
-            {% endif %}
+            and {{ 'true' if not is_ranked else within_tie_band('states_limited', 'frequency_bands') }}
     inner join monetary_bands
         on
             states_limited.limited_bucket = monetary_bands.bucket
@@ -167,14 +150,17 @@ states as (
         on
             states_limited.customer_id = customer_returns.customer_id
             and states_limited.valid_from >= customer_returns.returned_on
-            and states_limited.valid_from <= {{ add_days('customer_returns.returned_on', 'states_limited.return_days') }}
+            and states_limited.valid_from
+            <= {{ add_days('customer_returns.returned_on', 'states_limited.return_days') }}
 ),
 
 -- The overlay: a piece begins where the state or any of the step functions has a step.
 pieces as (
     select
         states.*,
-        greatest(states.valid_from, silence_runs.valid_from, score_runs.valid_from, fresh_runs.valid_from) as piece_from,
+        greatest(
+            states.valid_from, silence_runs.valid_from, score_runs.valid_from, fresh_runs.valid_from
+        ) as piece_from,
         least(states.valid_to, silence_runs.valid_to, score_runs.valid_to, fresh_runs.valid_to) as piece_to,
         silence_runs.r_score,
         score_runs.f_score,
@@ -226,34 +212,44 @@ labelled as (
 -- The state on the eve of a label: the same one, or the one before it.
 with_eves as (
     select
-        labelled.*,
+        *,
         label_from = valid_from as is_state_start,
-        {{ days_between('last_order_date', 'label_from') }} as silent_days,
-        {{ days_between('case when label_from > valid_from then last_order_date else previous_last_order_date end', 'label_from') }}
-        - 1 as eve_silent_days,
+        case
+            when label_from > valid_from then last_order_date
+            else previous_last_order_date
+        end as eve_last_order_date,
         case when label_from > valid_from then orders else previous_orders end as eve_orders,
         case when label_from > valid_from then monetary else previous_monetary end as eve_monetary
     from labelled
 ),
 
+silences as (
+    select
+        *,
+        {{ days_between('last_order_date', 'label_from') }} as silent_days,
+        {{ days_between('eve_last_order_date', 'label_from') }} - 1 as eve_silent_days
+    from with_eves
+),
+
 -- What the formulas said of that state on the eve, and what they would say of today's.
 compared as (
     select
-        with_eves.*,
+        silences.*,
         scoring_days.is_ruleset_start,
         scoring_days.before_segment_rules_from,
         scoring_days.is_scorecard_start
         and (
-            with_eves.r_score <> 6 - ({{ score('with_eves.silent_days', 'recency_cut', prefix='scoring_days.before_') }})
-            or with_eves.f_score <> {{ score('with_eves.orders', 'frequency_cut', tie, 'scoring_days.before_') }}
-            or with_eves.m_score <> {{ score('with_eves.monetary', 'monetary_cut', prefix='scoring_days.before_') }}
+            silences.r_score
+            <> 6 - ({{ score('silences.silent_days', 'recency_cut', prefix='scoring_days.before_') }})
+            or silences.f_score <> {{ score('silences.orders', 'frequency_cut', tie, 'scoring_days.before_') }}
+            or silences.m_score <> {{ score('silences.monetary', 'monetary_cut', prefix='scoring_days.before_') }}
         ) as is_recalibrated,
-        6 - ({{ score('with_eves.eve_silent_days', 'recency_cut', prefix='scoring_days.before_') }}) as eve_r_score,
-        {{ score('with_eves.eve_orders', 'frequency_cut', tie, 'scoring_days.before_') }} as eve_f_score,
-        {{ score('with_eves.eve_monetary', 'monetary_cut', prefix='scoring_days.before_') }} as eve_m_score
-    from with_eves
+        6 - ({{ score('silences.eve_silent_days', 'recency_cut', prefix='scoring_days.before_') }}) as eve_r_score,
+        {{ score('silences.eve_orders', 'frequency_cut', tie, 'scoring_days.before_') }} as eve_f_score,
+        {{ score('silences.eve_monetary', 'monetary_cut', prefix='scoring_days.before_') }} as eve_m_score
+    from silences
     cross join scoring_limits
-    inner join scoring_days on least(with_eves.label_from, scoring_limits.last_day) = scoring_days.date_day
+    inner join scoring_days on least(silences.label_from, scoring_limits.last_day) = scoring_days.date_day
 ),
 
 final as (

@@ -35,7 +35,7 @@ lines as (
     from lifecycle_stages
 ),
 
-hashes as (
+content_hashes as (
     select
         definition_type,
         definition_id,
@@ -63,12 +63,12 @@ first_uses as (
 
 final as (
     select
-        hashes.definition_type,
-        hashes.definition_id,
-        hashes.content_hash,
+        content_hashes.definition_type,
+        content_hashes.definition_id,
+        content_hashes.content_hash,
         first_uses.first_used_on
-    from hashes
-    inner join first_uses on hashes.definition_id = first_uses.definition_id
+    from content_hashes
+    inner join first_uses on content_hashes.definition_id = first_uses.definition_id
 )
 
 select * from final
