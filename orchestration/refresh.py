@@ -112,7 +112,7 @@ def refresh(
         tags |= {RANGE_START_TAG: asked.first.isoformat(), RANGE_END_TAG: partition_key}
         partition_key = None
     with run_history() as instance:
-        _end_dead_runs(instance)
+        end_dead_runs(instance)
         run_id = str(uuid.uuid4())
         instance.add_event_listener(run_id, lambda entry: _tell_step(entry, tell))
         with contextlib.redirect_stdout(_DbtProgress(tell)):
@@ -145,7 +145,7 @@ def run_history() -> dg.DagsterInstance:
     return dg.DagsterInstance.from_ref(reference)
 
 
-def _end_dead_runs(instance: dg.DagsterInstance) -> None:
+def end_dead_runs(instance: dg.DagsterInstance) -> None:
     """Close runs of this machine whose process is gone: they would hold their place for ever."""
     unfinished = instance.get_runs(dg.RunsFilter(job_name=JOB_NAME, statuses=UNFINISHED))
     for run in unfinished:

@@ -23,12 +23,14 @@ from orchestration.overlay import rules_dir
 from orchestration.partitions import day_of_run
 from orchestration.project import run_target
 from orchestration.rules import RuleFileError, read_rules
-from orchestration.settings import Settings
+from orchestration.settings import WAREHOUSE_FILE, Settings
 from orchestration.translator import LayeredTranslator
 from orchestration.warehouse import Session, open_database, quoted
 
 # What an engine says when the next attempt may go better.
 PASSING_TROUBLE = ("could not set lock", "conflicting lock", "out of memory")
+
+WAREHOUSE_NAME = WAREHOUSE_FILE.removesuffix(".duckdb")
 
 
 class HistoryConfig(dg.Config):
@@ -39,7 +41,7 @@ class HistoryConfig(dg.Config):
 
 def build_args(config: Config, as_of: date, *, full_refresh: bool) -> list[str]:
     """Return the arguments of the one dbt command of a run; unit tests belong to development."""
-    args = ["build", "--exclude-resource-type", "unit_test"]
+    args = ["build", "--exclude-resource-type", "unit_test", "--log-level-file", "info"]
     args += ["--vars", json.dumps(dbt_vars(config, as_of), sort_keys=True)]
     return [*args, "--full-refresh"] if full_refresh else args
 
@@ -68,8 +70,11 @@ def history_assets(
         context: dg.AssetExecutionContext, dbt: DbtCliResource, config: HistoryConfig
     ) -> Iterator[Any]:
         _check_rules(context, rules_dir(settings, installed), installed.segment_preset)
-        args = build_args(installed, day_of_run(context), full_refresh=config.full_refresh)
         with alone(context, settings):
+            day = day_of_run(context)
+            if not config.full_refresh:
+                day = max(day, _newest_day(settings) or day)
+            args = build_args(installed, day, full_refresh=config.full_refresh)
             invocation = dbt.cli(
                 args, context=context, target_path=run_target(settings), raise_on_error=True
             )
@@ -83,6 +88,16 @@ def history_assets(
             raise trouble
 
     return history
+
+
+def _newest_day(settings: Settings) -> date | None:
+    """The day the tables have reached: an old day that is run again does not take them back."""
+    if not settings.warehouse_path.exists():
+        return None
+    with open_database(settings.warehouse_path, read_only=True) as session:
+        if ("intermediate", "int_as_of_dates") not in session.relations(WAREHOUSE_NAME):
+            return None
+        return session.fetch("select max(as_of_date) from intermediate.int_as_of_dates")[0][0]
 
 
 def _check_rules(context: dg.AssetExecutionContext, directory: Path, preset: str) -> None:
