@@ -1,0 +1,208 @@
+"""The laws of the house, read from dbt's manifest and from the Python sources."""
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestration.publication import PUBLIC_TABLES
+
+REPOSITORY = Path(__file__).parents[1]
+SOURCES = sorted((REPOSITORY / "orchestration").rglob("*.py"))
+LAYERS = ("sample", "rules", "staging", "intermediate", "marts")
+# Which layers a model of a layer may read. Staging reads rules for statuses and currencies.
+MAY_READ = {
+    "staging": {"sample", "rules", "staging", "source"},
+    "intermediate": {"staging", "intermediate", "rules"},
+    "marts": {"intermediate", "marts", "rules"},
+}
+# Prospects have no order, so no step between staging and the mart knows them.
+DECLARED = {("customers", "stg_shop__customers")}
+NAMES = {
+    "staging": r"(base|stg)_[a-z]+__[a-z_]+s(_[a-z]+)*|rejected_rows|order_intake",
+    "intermediate": r"int_[a-z_]+",
+    "marts": r"[a-z]+(_[a-z]+)*",
+}
+CLOCKS = re.compile(
+    r"\b(current_date|current_timestamp|now\(\)|getdate|localtimestamp|today\(\)|run_started_at)\b"
+)
+PYTHON_CLOCKS = {"today", "now", "utcnow", "time", "time_ns"}
+# Who may import whom inside the package; a name stands for a module or a folder.
+PURE = {"measures"}
+FOUNDATION = {"settings", "contract", "config", "dbt_vars", "csv_text", "rules", "overlay"}
+# Modules that may name a schema other than those of the marts and the rules, and why.
+READERS_OF_PRIVATE_SCHEMAS = {
+    "explain.py",  # shows the single orders behind a label
+    "publication.py",  # publishes what was rejected and received
+    "cli.py",  # prints what was rejected and received
+    "history.py",  # counts the rows of what it built, and asks which day was reached
+}
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What dbt understands of the project when it is started by hand."""
+    target = tmp_path_factory.mktemp("target")
+    subprocess.run(
+        [
+            *(Path(sys.executable).parent / "dbt", "--quiet", "parse"),
+            *("--project-dir", REPOSITORY / "dbt_project"),
+            *("--profiles-dir", REPOSITORY / "profiles"),
+            *("--target-path", target, "--log-path", target),
+        ],
+        env={name: value for name, value in os.environ.items() if name != "LIFESTAGE_SEEDS"},
+        check=True,
+    )
+    return json.loads((target / "manifest.json").read_text())
+
+
+def resources(manifest: dict[str, Any], *kinds: str) -> list[dict[str, Any]]:
+    return [node for node in manifest["nodes"].values() if node["resource_type"] in kinds]
+
+
+def layer(node: dict[str, Any]) -> str:
+    return "source" if node["resource_type"] == "source" else node["fqn"][1]
+
+
+def test_layers_read_in_one_direction(manifest: dict[str, Any]) -> None:
+    everything = manifest["nodes"] | manifest["sources"]
+    wrong = [
+        (model["name"], everything[parent]["name"])
+        for model in resources(manifest, "model")
+        for parent in model["depends_on"]["nodes"]
+        if layer(everything[parent]) not in MAY_READ[layer(model)]
+    ]
+    assert set(wrong) <= DECLARED
+
+
+def test_every_model_and_seed_says_what_a_row_is(manifest: dict[str, Any]) -> None:
+    silent = [
+        node["name"]
+        for node in resources(manifest, "model", "seed")
+        if not re.search(r"One row per [^.]+\.$", " ".join((node["description"] or "").split()))
+    ]
+    assert silent == []
+
+
+def test_every_column_of_a_public_table_is_described(manifest: dict[str, Any]) -> None:
+    public = {table.name for table in PUBLIC_TABLES}
+    silent = [
+        f"{node['name']}.{name}"
+        for node in resources(manifest, "model")
+        if node["name"] in public
+        for name, column in node["columns"].items()
+        if not column["description"]
+    ]
+    assert silent == []
+
+
+def test_names_follow_their_layer(manifest: dict[str, Any]) -> None:
+    odd = [
+        node["name"]
+        for node in resources(manifest, "model")
+        if not re.fullmatch(NAMES[layer(node)], node["name"])
+    ]
+    assert odd == []
+    tests = {
+        Path(node["path"]).stem
+        for node in resources(manifest, "test")
+        if node["path"].endswith(".sql") and not node.get("test_metadata")
+    }
+    assert {name for name in tests if not name.startswith("assert_")} == set()
+    units = {unit["name"] for unit in manifest["unit_tests"].values()}
+    assert {name for name in units if not name.startswith("test_")} == set()
+
+
+def test_what_leaves_the_house_is_under_contract(manifest: dict[str, Any]) -> None:
+    marts = [node for node in resources(manifest, "model") if layer(node) == "marts"]
+    assert marts
+    assert [node["name"] for node in marts if not node["contract"]["enforced"]] == []
+    assert {node["access"] for node in marts} == {"public"}
+    private = [node for node in resources(manifest, "model") if layer(node) == "intermediate"]
+    assert "public" not in {node["access"] for node in private}
+
+
+def test_every_mart_is_published(manifest: dict[str, Any]) -> None:
+    marts = {node["name"] for node in resources(manifest, "model") if layer(node) == "marts"}
+    assert marts == {table.name for table in PUBLIC_TABLES if table.schema == "marts"}
+
+
+def test_sql_reads_no_clock() -> None:
+    files = [
+        *(REPOSITORY / "dbt_project" / "models").rglob("*.sql"),
+        *(REPOSITORY / "dbt_project" / "macros").rglob("*.sql"),
+    ]
+    assert files
+    guilty = [path.name for path in files if CLOCKS.search(code_of(path).lower())]
+    assert guilty == []
+
+
+def code_of(path: Path) -> str:
+    """SQL without its comments."""
+    return re.sub(r"\{#.*?#\}|--[^\n]*", "", path.read_text(), flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def test_python_reads_no_clock_and_says_what_lives_where(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    assert ast.get_docstring(tree), "a module opens with what lives here and what does not"
+    calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    clocks = [
+        call.attr
+        for call in calls
+        if isinstance(call, ast.Attribute) and call.attr in PYTHON_CLOCKS
+    ]
+    assert clocks == []
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def test_python_imports_in_one_direction(path: Path) -> None:
+    own = place(path)
+    wanted = imports(ast.parse(path.read_text()))
+    inner = {name.split(".")[1] for name in wanted if name.startswith("orchestration.")}
+    outer = {name.split(".")[0] for name in wanted}
+    if own in PURE:
+        assert inner <= PURE
+        assert not outer & {"dagster", "dagster_dbt", "dbt", "duckdb"}
+    if own in FOUNDATION:
+        assert inner <= FOUNDATION | PURE
+        assert not outer & {"dagster", "dagster_dbt", "dbt", "duckdb"}
+    if own not in {"cli", "refresh"}:
+        assert not inner & {"cli", "refresh"}
+    if own not in {"definitions", "refresh", "defs"}:
+        assert "defs" not in inner
+    if own not in {"warehouse", "feeds"}:
+        assert "duckdb" not in outer, "the engine is known in one place, and to the loader"
+
+
+def place(path: Path) -> str:
+    """The module, or the folder that it lies in."""
+    return path.relative_to(REPOSITORY / "orchestration").with_suffix("").parts[0]
+
+
+def imports(tree: ast.AST) -> set[str]:
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return found
+
+
+def test_private_schemas_are_read_where_it_is_declared() -> None:
+    private = re.compile(r"\b(staging|intermediate)\.[a-z_]+|'(staging|intermediate)'")
+    readers = {path.name for path in SOURCES if private.search(path.read_text())}
+    assert readers <= READERS_OF_PRIVATE_SCHEMAS
+
+
+def test_the_environment_is_read_in_one_place() -> None:
+    readers = {path.name for path in SOURCES if "os.environ" in path.read_text()}
+    # project.py writes what dbt reads; refresh.py honours Dagster's own variable.
+    assert readers <= {"settings.py", "project.py", "refresh.py"}
