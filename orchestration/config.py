@@ -40,6 +40,8 @@ SECRET_KEY = re.compile(
     re.IGNORECASE,
 )
 GLOB_CHARACTERS = re.compile(r"[*?\[]")
+# How a path says that it starts at the folder beside the project, wherever that is.
+DATA_ROOT_PREFIX = "$LIFESTAGE_DATA_ROOT/"
 SUFFIX_FORMATS = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".parquet": "parquet"}
 # Error types of pydantic that have a reason of their own; the rest are BAD_VALUE.
 REASONS = {
@@ -374,10 +376,27 @@ def parse_config(data: object, project_root: Path) -> Config:
     if data_root:
         roots.append(data_root)
     for name, feed in config.feeds.items():
-        _refuse_outside(feed.path, f"feeds.{name}.path", roots)
+        key = f"feeds.{name}.path"
+        if feed.path.startswith(DATA_ROOT_PREFIX) and data_root is None:
+            raise ConfigError("BAD_VALUE", key, "set LIFESTAGE_DATA_ROOT to the folder of the data")
+        start, pattern = starting_point(feed.path, roots[0], data_root)
+        _refuse_outside(start, pattern, key, roots)
     if config.rules is not None:
-        _refuse_outside(config.rules, "rules", roots)
+        _refuse_outside(roots[0], config.rules, "rules", roots)
     return config
+
+
+def starting_point(pattern: str, project_root: Path, data_root: Path | None) -> tuple[Path, str]:
+    """Split a path of a feed into the folder where it starts and the rest.
+
+    Args:
+        pattern: The path or glob as it is configured.
+        project_root: Where paths start that do not say otherwise.
+        data_root: Where paths start that begin with `$LIFESTAGE_DATA_ROOT/`, if it is set.
+    """
+    if data_root is not None and pattern.startswith(DATA_ROOT_PREFIX):
+        return data_root, pattern.removeprefix(DATA_ROOT_PREFIX)
+    return project_root, pattern
 
 
 def check_as_of(as_of: date, last_complete_day: date) -> None:
@@ -401,12 +420,12 @@ def is_inside(path: Path, roots: list[Path]) -> bool:
     return any(resolved.is_relative_to(root) for root in roots)
 
 
-def _refuse_outside(pattern: str, key: str, roots: list[Path]) -> None:
+def _refuse_outside(start: Path, pattern: str, key: str, roots: list[Path]) -> None:
     """Refuse a path that leaves the allowed folders; of a glob the part before the first star."""
     fixed = Path(pattern)
     while GLOB_CHARACTERS.search(str(fixed)):
         fixed = fixed.parent
-    if ".." in Path(pattern).parts[len(fixed.parts) :] or not is_inside(roots[0] / fixed, roots):
+    if ".." in Path(pattern).parts[len(fixed.parts) :] or not is_inside(start / fixed, roots):
         raise ConfigError(
             "PATH_OUTSIDE_ROOT",
             key,

@@ -16,7 +16,14 @@ from typing import Any, Literal
 
 import duckdb
 
-from orchestration.config import GLOB_CHARACTERS, Config, Feed, is_inside
+from orchestration.config import (
+    DATA_ROOT_PREFIX,
+    GLOB_CHARACTERS,
+    Config,
+    Feed,
+    is_inside,
+    starting_point,
+)
 from orchestration.contract import INPUTS, META_COLUMNS, Column, column_names
 from orchestration.csv_text import (
     SEPARATOR,
@@ -113,6 +120,7 @@ class _Source:
     feed: Feed
     schema: str
     root: Path
+    data_root: Path | None
     constants: dict[str, str]
 
     @property
@@ -130,9 +138,11 @@ class _Source:
         return _sha256(json.dumps(parts, sort_keys=True))
 
     def label(self, path: Path) -> str:
-        """Name a file the way the configuration does: relative to the project."""
+        """Name a file the way the configuration does: as seen from where its path starts."""
+        start, _ = starting_point(self.feed.path, self.root, self.data_root)
+        prefix = "" if start == self.root else DATA_ROOT_PREFIX
         try:
-            return path.relative_to(self.root).as_posix()
+            return prefix + path.relative_to(start).as_posix()
         except ValueError:
             return path.as_posix()
 
@@ -183,7 +193,14 @@ def _mirror(
     files: list[FileLoad] = []
     for name, feed in sorted(config.feeds.items()):
         implied = {"currency": config.currency} if "currency" in column_names(name) else {}
-        source = _Source(name, feed, schema, settings.project_root, implied | feed.constants)
+        source = _Source(
+            name=name,
+            feed=feed,
+            schema=schema,
+            root=settings.project_root,
+            data_root=settings.data_root,
+            constants=implied | feed.constants,
+        )
         files += _mirror_feed(connection, source, roots, settings.home)
     files += _drop_feeds(connection, schema, set(config.feeds))
     return LoadReport(tuple(files))
@@ -254,16 +271,16 @@ def _known_loads(
 
 def _matching_files(source: _Source, roots: list[Path]) -> list[Path]:
     """Return the files of a feed, sorted, each of them inside the allowed folders."""
-    pattern = source.feed.path
+    base, pattern = starting_point(source.feed.path, source.root, source.data_root)
     if GLOB_CHARACTERS.search(pattern):
-        start = Path(pattern)
-        base = Path(start.anchor) if start.is_absolute() else source.root
-        inside = start.relative_to(start.anchor) if start.is_absolute() else start
+        inside = Path(pattern)
+        if inside.is_absolute():
+            base, inside = Path(inside.anchor), inside.relative_to(inside.anchor)
         found = sorted(path for path in base.glob(inside.as_posix()) if path.is_file())
     else:
-        found = [path for path in [source.root / pattern] if path.is_file()]
+        found = [path for path in [base / pattern] if path.is_file()]
     if not found:
-        raise FeedError(pattern, "MISSING_FILE", "deliver the file or correct the path")
+        raise FeedError(source.feed.path, "MISSING_FILE", "deliver the file or correct the path")
     for path in found:
         if not is_inside(path, roots):
             raise FeedError(

@@ -118,6 +118,25 @@ def test_data_may_lie_where_the_environment_says(
     assert parse_config(data, tmp_path / "project").feeds["orders"].path == "../data/*.csv"
 
 
+def test_path_may_start_at_the_folder_that_the_environment_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "project").mkdir()
+    (tmp_path / "data").mkdir()
+    data = {"feeds": {"orders": {"path": "$LIFESTAGE_DATA_ROOT/2024/*.csv"}}}
+    monkeypatch.delenv("LIFESTAGE_DATA_ROOT", raising=False)
+    with pytest.raises(ConfigError, match=r"feeds.orders.path: set LIFESTAGE_DATA_ROOT"):
+        parse_config(data, tmp_path / "project")
+
+    monkeypatch.setenv("LIFESTAGE_DATA_ROOT", str(tmp_path / "data"))
+
+    parse_config(data, tmp_path / "project")
+    for outside in ("../*.csv", "/etc/*.csv", "*/../../*.csv"):
+        data = {"feeds": {"orders": {"path": f"$LIFESTAGE_DATA_ROOT/{outside}"}}}
+        with pytest.raises(ConfigError, match="PATH_OUTSIDE_ROOT"):
+            parse_config(data, tmp_path / "project")
+
+
 def test_settings_come_from_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
