@@ -43,6 +43,7 @@ SHOPS = {
             round(sum(sales_value) * 100)::bigint
         from '{data}/complete_journey_sample/transactions_sample.parquet'
         group by household_id, basket_id
+        having round(sum(sales_value) * 100) > 0
     """,
 }
 
