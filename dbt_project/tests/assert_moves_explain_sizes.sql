@@ -1,6 +1,9 @@
 -- A returned row is a segment and day on which the size is not that of the day before plus those
 -- who entered less those who left.
-{{ config(meta={'dagster': {'ref': {'name': 'segment_daily_metrics'}}}) }}
+{{ config(meta={
+    'description': 'Every size is that of the day before plus those who entered less those who left.',
+    'dagster': {'ref': {'name': 'segment_daily_metrics'}},
+}) }}
 
 with daily_metrics as (
     select * from {{ ref('segment_daily_metrics') }}

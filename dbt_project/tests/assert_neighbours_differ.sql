@@ -1,6 +1,9 @@
 -- A returned row is an interval that says the same as the one before it, or remembers another segment
 -- than that one had.
-{{ config(meta={'dagster': {'ref': {'name': 'customer_timeline'}}}) }}
+{{ config(meta={
+    'description': 'Neighbouring intervals differ in something, and each remembers the segment before it.',
+    'dagster': {'ref': {'name': 'customer_timeline'}},
+}) }}
 
 {% set label_columns = [
     'r_score', 'f_score', 'm_score', 'segment', 'lifecycle_stage', 'first_order_date',

@@ -1,6 +1,9 @@
 -- A returned row is a segment whose size on the newest day, kept by adding up moves, is not the
 -- number of customers who hold it.
-{{ config(meta={'dagster': {'ref': {'name': 'segment_daily_metrics'}}}) }}
+{{ config(meta={
+    'description': 'Sizes kept by adding up moves equal the customers counted, segment by segment.',
+    'dagster': {'ref': {'name': 'segment_daily_metrics'}},
+}) }}
 
 with daily_metrics as (
     select * from {{ ref('segment_daily_metrics') }}
