@@ -1,4 +1,3 @@
-{# What started an interval. The numbers are the order of precedence. #}
 {% macro cause_name(code) %}
 case {{ code }}
     when 1 then 'bought'

@@ -1,4 +1,3 @@
-{# Money by a count, rounded to four decimals with halves away from zero, exact on every engine. The count must not be zero. #}
 {% macro exact_average(amount, number) %}{{ return(adapter.dispatch('exact_average', 'lifestage')(amount, number)) }}{% endmacro %}
 
 {# DuckDB divides decimals as floating point, so the division is done in whole ten-thousandths. #}

@@ -1,4 +1,3 @@
-{# Scorecards that an order of a changed day could have moved, or that the calendar no longer asks for, are cut again. #}
 {% macro forget_scorecards() %}
     {% if is_incremental() %}
     delete from {{ this }}

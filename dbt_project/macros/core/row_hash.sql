@@ -1,4 +1,3 @@
-{# A hash that only ever meets hashes of the same engine: for finding changed days, never stored for others. #}
 {% macro row_hash(columns) %}{{ return(adapter.dispatch('row_hash', 'lifestage')(columns)) }}{% endmacro %}
 
 {% macro default__row_hash(columns) %}cast(hash({{ columns | join(', ') }}) >> 1 as bigint){% endmacro %}

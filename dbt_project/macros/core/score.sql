@@ -1,7 +1,3 @@
-{#
-  1 + the number of cut points that a value exceeds. With a tie column, equal values are told apart
-  by the customer id (tie_rule rank_first).
-#}
 {% macro score(value, cut, tie_cut=none, prefix='') %}
     1
     {%- for number in range(1, 5) %}

@@ -1,6 +1,5 @@
 {#
-  The table a later model left in the last completed run, or nothing on a first run. It is how a
-  run knows what is already computed; it is memory, not lineage, so it is no edge of the graph.
+  How a run knows what is already computed. It is memory, not lineage, so it is no edge of the graph.
 #}
 {% macro state_of(model_name) %}
     {% if not execute or flags.FULL_REFRESH %}{{ return(none) }}{% endif %}

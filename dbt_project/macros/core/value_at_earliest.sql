@@ -1,4 +1,3 @@
-{# The value that goes with the earliest date. #}
 {% macro value_at_earliest(value, date) %}{{ return(adapter.dispatch('value_at_earliest', 'lifestage')(value, date)) }}{% endmacro %}
 
 {% macro default__value_at_earliest(value, date) %}arg_min({{ value }}, {{ date }}){% endmacro %}

@@ -1,4 +1,3 @@
-{# The value that goes with the latest date. #}
 {% macro value_at_latest(value, date) %}{{ return(adapter.dispatch('value_at_latest', 'lifestage')(value, date)) }}{% endmacro %}
 
 {% macro default__value_at_latest(value, date) %}arg_max({{ value }}, {{ date }}){% endmacro %}

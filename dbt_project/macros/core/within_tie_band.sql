@@ -1,4 +1,3 @@
-{# Whether the orders of a state, told apart by the customer where they are equal, lie in a frequency band. #}
 {% macro within_tie_band(state, band) -%}
 (
     (
