@@ -1,0 +1,45 @@
+"""The unit tests that stand beside the models, run once, on parents that exist but are empty."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dbt.cli.main import dbtRunner
+
+from tests.warehouse import REPOSITORY
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A warehouse of tables with columns and no rows, which is all that a unit test asks for."""
+    monkeypatch.setenv("LIFESTAGE_HOME", str(tmp_path))
+    built = run_dbt(tmp_path, "build", "--empty", "--resource-type", "seed", "model")
+    assert built.success, problems(built)
+    return tmp_path
+
+
+def test_models_pass_their_unit_tests(home: Path) -> None:
+    tested = run_dbt(home, "test", "--select", "test_type:unit")
+
+    assert tested.success, problems(tested)
+
+
+def run_dbt(home: Path, *arguments: str) -> Any:
+    """Run dbt in this process, with everything it writes under the given folder."""
+    return dbtRunner().invoke(
+        [
+            *("--quiet", "--no-use-colors", *arguments),
+            *("--project-dir", str(REPOSITORY / "dbt_project")),
+            *("--profiles-dir", str(REPOSITORY / "profiles")),
+            *("--target-path", str(home / "target")),
+            *("--log-path", str(home / "logs")),
+        ]
+    )
+
+
+def problems(result: Any) -> str:
+    """List what failed, each with the difference that dbt found."""
+    if result.exception is not None:
+        return str(result.exception)
+    failed = [run for run in result.result if run.status not in ("success", "pass")]
+    return "\n".join(f"{run.node.name}: {run.message}" for run in failed)
