@@ -16,14 +16,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import dagster as dg
-from dagster._core.instance.ref import InstanceRef
 
 from orchestration.config import ConfigError, check_as_of
 from orchestration.definitions import build_definitions
 from orchestration.defs.nightly import JOB_NAME
-from orchestration.overlay import REPOSITORY
 from orchestration.partitions import business_days, last_complete_day
 from orchestration.project import ProjectError
+from orchestration.run_history import run_history, write_without_waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,6 +110,7 @@ def refresh(
     if asked.first != asked.last:
         tags |= {RANGE_START_TAG: asked.first.isoformat(), RANGE_END_TAG: partition_key}
         partition_key = None
+    write_without_waiting()
     with run_history() as instance:
         end_dead_runs(instance)
         run_id = str(uuid.uuid4())
@@ -129,20 +129,6 @@ def refresh(
             )
     if not result.success:
         raise RefreshError(_first_failure(result))
-
-
-def run_history() -> dg.DagsterInstance:
-    """Open the run history of `dagster dev`: DAGSTER_HOME when set, else the project's own."""
-    if os.environ.get("DAGSTER_HOME"):
-        return dg.DagsterInstance.get()
-    home = REPOSITORY / ".dagster"
-    home.mkdir(exist_ok=True)
-    reference = InstanceRef.from_dir(
-        str(home),
-        config_dir=str(REPOSITORY),
-        overrides={"storage": {"sqlite": {"base_dir": str(home)}}},
-    )
-    return dg.DagsterInstance.from_ref(reference)
 
 
 def end_dead_runs(instance: dg.DagsterInstance) -> None:

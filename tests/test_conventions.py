@@ -204,5 +204,5 @@ def test_private_schemas_are_read_where_it_is_declared() -> None:
 
 def test_the_environment_is_read_in_one_place() -> None:
     readers = {path.name for path in SOURCES if "os.environ" in path.read_text()}
-    # project.py writes what dbt reads; refresh.py honours Dagster's own variable.
-    assert readers <= {"settings.py", "project.py", "refresh.py"}
+    # project.py writes what dbt reads; run_history.py honours Dagster's own variable.
+    assert readers <= {"settings.py", "project.py", "run_history.py"}

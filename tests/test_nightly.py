@@ -16,6 +16,7 @@ import pytest
 
 from orchestration import refresh
 from orchestration.publication import published_generation
+from orchestration.run_history import run_history
 from tests.conftest import Installation
 
 RANGE = ("2026-03-01", "2026-03-05")
@@ -152,6 +153,6 @@ def test_a_killed_run_does_not_stand_in_the_way(
         victim.wait()
         assert instance.get_runs(unfinished)
         monkeypatch.setenv("DAGSTER_HOME", str(shop.root / "dagster"))
-        with refresh.run_history() as same:
+        with run_history() as same:
             refresh.end_dead_runs(same)
         assert not instance.get_runs(unfinished)
