@@ -13,6 +13,7 @@ with customer_days as (
     select * from {{ ref('int_customer_days') }}
     where
         last_order_date is not null
+        and valid_from < valid_to
         {% if is_incremental() %}
         and customer_id in (select relabelled.customer_id from {{ ref('int_customers_relabelled') }} as relabelled)
         {% endif %}
@@ -58,37 +59,8 @@ stage_codes as (
     select * from {{ ref('int_stage_codes') }}
 ),
 
-frequency_limits as (
-    select max(orders_up_to_highest) as highest_orders
-    from frequency_bands
-),
-
-fresh_run_lengths as (
-    select
-        clock,
-        {{ days_between('clock_date', 'valid_from') }} as fresh_days
-    from fresh_runs
-    where clock <> 'none'
-),
-
-monetary_limits as (
-    select
-        max(bucket_width) as bucket_width,
-        max(lowest_bucket) as lowest_bucket,
-        max(highest_bucket) as highest_bucket
-    from monetary_bands
-),
-
-fresh_limits as (
-    select
-        coalesce(max(case when clock = 'since_first_order' then fresh_days end), 0) as first_order_days,
-        coalesce(max(case when clock = 'since_return' then fresh_days end), 0) as return_days
-    from fresh_run_lengths
-),
-
-scoring_limits as (
-    select max(date_day) as last_day
-    from scoring_days
+lookup_limits as (
+    select * from {{ ref('int_lookup_limits') }}
 ),
 
 otherwise_stage as (
@@ -100,23 +72,24 @@ otherwise_stage as (
 states_limited as (
     select
         customer_days.*,
-        {{ add_days('customer_days.first_order_date', 'fresh_limits.first_order_days') }} as fresh_until,
-        fresh_limits.return_days,
-        least(greatest(customer_days.orders, 0), frequency_limits.highest_orders) as limited_orders,
+        {{ add_days('customer_days.first_order_date', 'lookup_limits.first_order_days') }} as fresh_until,
+        lookup_limits.return_days,
+        lookup_limits.last_scoring_day,
+        least(greatest(customer_days.orders, 0), lookup_limits.highest_orders) as limited_orders,
         least(
             greatest(
-                cast(floor(customer_days.monetary / monetary_limits.bucket_width) as bigint),
-                monetary_limits.lowest_bucket
+                cast(floor(customer_days.monetary / lookup_limits.bucket_width) as bigint),
+                lookup_limits.lowest_bucket
             ),
-            monetary_limits.highest_bucket
+            lookup_limits.highest_bucket
         ) as limited_bucket
     from customer_days
-    cross join frequency_limits
-    cross join monetary_limits
-    cross join fresh_limits
+    cross join lookup_limits
 ),
 
--- Where a state stands in each of the step functions that its labels are made of.
+-- Where a state stands in each of the step functions that its labels are made of. Every state has
+-- its place in each; the joins are left joins so that one without would show, not vanish, and so that
+-- no engine takes the states for the smaller side.
 states as (
     select
         states_limited.*,
@@ -137,11 +110,11 @@ states as (
             else coalesce(customer_returns.gap_reached, 0)
         end as fresh_gap_reached
     from states_limited
-    inner join frequency_bands
+    left join frequency_bands
         on
             states_limited.limited_orders = frequency_bands.orders_up_to_highest
             and {{ 'true' if not is_ranked else within_tie_band('states_limited', 'frequency_bands') }}
-    inner join monetary_bands
+    left join monetary_bands
         on
             states_limited.limited_bucket = monetary_bands.bucket
             and (monetary_bands.above_value is null or states_limited.monetary > monetary_bands.above_value)
@@ -172,18 +145,18 @@ pieces as (
         fresh_runs.valid_from as fresh_from,
         fresh_runs.is_aged as is_fresh_aged
     from states
-    inner join silence_runs
+    left join silence_runs
         on
             states.last_order_date = silence_runs.last_order_date
             and states.valid_to > silence_runs.valid_from
             and states.valid_from < silence_runs.valid_to
-    inner join score_runs
+    left join score_runs
         on
             states.f_band = score_runs.f_band
             and states.m_band = score_runs.m_band
             and least(states.valid_to, silence_runs.valid_to) > score_runs.valid_from
             and greatest(states.valid_from, silence_runs.valid_from) < score_runs.valid_to
-    inner join fresh_runs
+    left join fresh_runs
         on
             states.fresh_clock = fresh_runs.clock
             and states.fresh_clock_date = fresh_runs.clock_date
@@ -200,7 +173,7 @@ labelled as (
         cell_runs.segment_code,
         cell_runs.valid_from as cell_from
     from pieces
-    inner join cell_runs
+    left join cell_runs
         on
             pieces.r_score = cell_runs.r_score
             and pieces.f_score = cell_runs.f_score
@@ -248,8 +221,7 @@ compared as (
         {{ score('silences.eve_orders', 'frequency_cut', tie, 'scoring_days.before_') }} as eve_f_score,
         {{ score('silences.eve_monetary', 'monetary_cut', prefix='scoring_days.before_') }} as eve_m_score
     from silences
-    cross join scoring_limits
-    inner join scoring_days on least(silences.label_from, scoring_limits.last_day) = scoring_days.date_day
+    left join scoring_days on least(silences.label_from, silences.last_scoring_day) = scoring_days.date_day
 ),
 
 final as (
@@ -263,7 +235,9 @@ final as (
         compared.segment_code,
         case when compared.eve_silent_days is not null then eve_cells.segment_code end as previous_segment_code,
         coalesce(
-            silence_stage_codes.stage_code, fresh_stage_codes.stage_code, otherwise_stage.stage_code
+            silence_stage_codes.stage_code,
+            fresh_stage_codes.stage_code,
+            (select otherwise_stage.stage_code from otherwise_stage)
         ) as stage_code,
         cast(case
             when compared.is_state_start and compared.has_own_order then 1
@@ -290,7 +264,6 @@ final as (
         case when compared.is_state_start then compared.day_orders else 0 end as day_orders,
         case when compared.is_state_start then compared.day_revenue else 0 end as day_revenue
     from compared
-    cross join otherwise_stage
     left join cells as eve_cells
         on
             compared.before_segment_rules_from = eve_cells.segment_rules_from
