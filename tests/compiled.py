@@ -63,11 +63,8 @@ class Compiler:
             ]
         )
         assert result.success, result.exception
-        nodes = {
-            run.node.unique_id: run.node
-            for run in result.result  # type: ignore[union-attr]
-            if run.node.resource_type == "model"
-        }
+        runs: list[Any] = list(result.result)  # ty: ignore[invalid-argument-type]
+        nodes = {run.node.unique_id: run.node for run in runs if run.node.resource_type == "model"}
         ordered: dict[str, None] = {}
 
         def visit(unique_id: str) -> None:
@@ -81,8 +78,10 @@ class Compiler:
         return tuple(
             (
                 f"{nodes[one].schema}.{nodes[one].name}",
-                f"create {'view' if nodes[one].config.materialized == 'view' else 'table'} "
-                f"{nodes[one].schema}.{nodes[one].name} as {nodes[one].compiled_code}",
+                (
+                    f"create {'view' if nodes[one].config.materialized == 'view' else 'table'} "
+                    f"{nodes[one].schema}.{nodes[one].name} as {nodes[one].compiled_code}"
+                ),
             )
             for one in ordered
         )
@@ -118,7 +117,7 @@ def variables(world: World) -> dict[str, Any]:
     return world.settings | {
         "as_of_date": AS_OF,
         "future_order_days": 400,
-        "inputs": {name: described for name in inputs},
+        "inputs": dict.fromkeys(inputs, described),
     }
 
 
@@ -165,9 +164,7 @@ def _load_rules(connection: duckdb.DuckDBPyConnection, world: World) -> None:
         _insert(connection, f"rules.{name}", [tuple(row) for row in rows])
 
 
-def _insert(
-    connection: duckdb.DuckDBPyConnection, table: str, rows: list[tuple[Any, ...]]
-) -> None:
+def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: list[tuple[Any, ...]]) -> None:
     if rows:
         marks = ", ".join("?" * len(rows[0]))
         connection.executemany(f"insert into {table} values ({marks})", rows)
