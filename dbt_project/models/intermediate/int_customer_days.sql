@@ -308,22 +308,26 @@ changing as (
     select * from valued
 ),
 {% else %}
--- A day that changes nothing that a label is made of starts no new state.
-changing_days as (
-    select *
-    from valued
-    where
+-- A day that changes nothing that a label is made of starts no new state. It is kept, as a state of
+-- no length, for a later run to find whose day it was.
+days_compared as (
+    select
+        *,
         orders <> previous_orders
         or monetary <> previous_monetary
         or first_order_date is distinct from {{ 'previous_first_order_date' if not is_plain else 'first_order_date' }}
-        or last_order_date is distinct from previous_last_order_date
+        or last_order_date is distinct from previous_last_order_date as is_changing
+    from valued
 ),
 
 changing as (
     select
         *,
-        lead(valid_from) over (partition by customer_id order by valid_from) as next_changing_day
-    from changing_days
+        min(case when is_changing then valid_from end) over (
+            partition by customer_id order by valid_from
+            rows between 1 following and unbounded following
+        ) as next_changing_day
+    from days_compared
 ),
 {% endif %}
 
@@ -331,7 +335,11 @@ final as (
     select
         customer_id,
         valid_from,
-        coalesce({{ 'next_valid_from' if is_plain and not is_average else 'next_changing_day' }}, known_to) as valid_to,
+        {% if is_plain and not is_average %}
+        coalesce(next_valid_from, known_to) as valid_to,
+        {% else %}
+        case when is_changing then coalesce(next_changing_day, known_to) else valid_from end as valid_to,
+        {% endif %}
         first_order_date,
         last_order_date,
         previous_last_order_date,

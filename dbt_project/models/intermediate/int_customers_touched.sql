@@ -1,5 +1,6 @@
 {% set previous_days = state_of('int_customer_days') %}
 {% set previous_intervals = state_of('int_timeline_intervals') %}
+{% set previous_current = state_of('int_customers_current') %}
 {% set has_merges = 'customer_merges' in var('inputs') %}
 with days_changed as (
     select order_day from {{ ref('int_days_changed') }}
@@ -17,6 +18,13 @@ refunds as (
 
 account_holders as (
     select * from {{ ref('int_account_holders') }}
+),
+
+-- The first of all days is listed when nothing that is stored can be taken over.
+doubts as (
+    select order_day
+    from days_changed
+    where order_day = {{ far_past() }}
 ),
 
 {% if previous_days %}
@@ -45,14 +53,24 @@ ordering_before as (
     where valid_from in (select days_changed.order_day from days_changed)
 ),
 
-{% if previous_intervals %}
--- The history is written last, so it still knows who a broken run had moved away from a day.
-in_history as (
+-- Whom a broken run had taken out of the days, the history or the present may still know.
+everybody as (
+    select customer_id
+    from previous_days
+    cross join doubts
+    {% if previous_intervals %}
+    union all
     select customer_id
     from {{ previous_intervals }}
-    where valid_from in (select days_changed.order_day from days_changed)
+    cross join doubts
+    {% endif %}
+    {% if previous_current %}
+    union all
+    select customer_id
+    from {{ previous_current }}
+    cross join doubts
+    {% endif %}
 ),
-{% endif %}
 
 named as (
     select * from ordering_now
@@ -62,10 +80,8 @@ named as (
     union all
     select * from refunded_now
     {% endif %}
-    {% if previous_intervals %}
     union all
-    select * from in_history
-    {% endif %}
+    select * from everybody
 ),
 
 -- Accounts that were merged share their orders, so they are recomputed together.

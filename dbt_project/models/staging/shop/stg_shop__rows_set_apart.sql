@@ -117,7 +117,7 @@ final as (
         case when outcome = 'accepted' then 'held' else outcome end as outcome,
         problem
     from rows_judged
-    where outcome != 'accepted' or day > cast('{{ var("as_of_date") }}' as date)
+    where outcome != 'accepted' or day > {{ newest_day() }}
 )
 
 select * from final
