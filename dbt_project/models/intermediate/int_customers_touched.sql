@@ -55,19 +55,19 @@ ordering_before as (
 
 -- Whom a broken run had taken out of the days, the history or the present may still know.
 everybody as (
-    select customer_id
+    select previous_days.customer_id
     from previous_days
     cross join doubts
     {% if previous_intervals %}
     union all
-    select customer_id
-    from {{ previous_intervals }}
+    select previous_intervals.customer_id
+    from {{ previous_intervals }} as previous_intervals
     cross join doubts
     {% endif %}
     {% if previous_current %}
     union all
-    select customer_id
-    from {{ previous_current }}
+    select previous_current.customer_id
+    from {{ previous_current }} as previous_current
     cross join doubts
     {% endif %}
 ),
