@@ -74,7 +74,7 @@ def assert_moves_add_up(connection: duckdb.DuckDBPyConnection) -> None:
 
 @given(world=worlds())
 @settings(
-    max_examples=40,
+    max_examples=30,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
