@@ -24,7 +24,8 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/ty check --python $(VENV)
-	$(BIN)/sqlfluff lint dbt_project/models dbt_project/tests
+	mkdir -p .lifestage/lint
+	LIFESTAGE_HOME=.lifestage/lint $(BIN)/sqlfluff lint dbt_project/models dbt_project/tests
 
 dev: install
 	$(BIN)/dagster dev

@@ -47,10 +47,10 @@ orders_in_scope as (
     from orders
     where
         order_date <= {{ as_of() }}
-        and (is_counted or {{ monetary_of[var('monetary_measure')] }} <> 0)
         {% if is_incremental() and not has_merges %}
         and customer_id in (select touched.customer_id from customers_touched as touched)
         {% endif %}
+        and (is_counted or {{ monetary_of[var('monetary_measure')] }} <> 0)
 ),
 
 {% if has_refunds %}

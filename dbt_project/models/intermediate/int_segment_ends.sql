@@ -20,9 +20,7 @@ final as (
     from intervals
     where
         valid_to <= {{ as_of() }}
-        {% if is_incremental() %}
-        and valid_to >= (select refresh_scope.from_day from {{ ref('int_refresh_scope') }} as refresh_scope)
-        {% endif %}
+        and {{ in_refresh_scope('valid_to') }}
     group by valid_to, segment_code
 )
 

@@ -31,9 +31,7 @@ starts as (
     from intervals
     where
         valid_from <= {{ as_of() }}
-        {% if is_incremental() %}
-        and valid_from >= (select refresh_scope.from_day from {{ ref('int_refresh_scope') }} as refresh_scope)
-        {% endif %}
+        and {{ in_refresh_scope('valid_from') }}
 ),
 
 {% if has_merges %}
@@ -53,9 +51,7 @@ taken_over as (
             and intervals.valid_to = account_holders.held_to
     where
         intervals.valid_to <= {{ as_of() }}
-        {% if is_incremental() %}
-        and intervals.valid_to >= (select refresh_scope.from_day from {{ ref('int_refresh_scope') }} as refresh_scope)
-        {% endif %}
+        and {{ in_refresh_scope('intervals.valid_to') }}
 ),
 {% endif %}
 

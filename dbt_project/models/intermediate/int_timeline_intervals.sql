@@ -13,10 +13,10 @@ with customer_days as (
     select * from {{ ref('int_customer_days') }}
     where
         last_order_date is not null
-        and valid_from < valid_to
         {% if is_incremental() %}
         and customer_id in (select relabelled.customer_id from {{ ref('int_customers_relabelled') }} as relabelled)
         {% endif %}
+        and valid_from < valid_to
 ),
 
 customer_returns as (
