@@ -415,9 +415,9 @@ def check_as_of(as_of: date, last_complete_day: date) -> None:
 
 
 def is_inside(path: Path, roots: list[Path]) -> bool:
-    """Tell whether a path, with its links followed, lies under one of the roots."""
+    """Tell whether a path, with its links followed, lies under one of the roots, with theirs."""
     resolved = path.resolve()
-    return any(resolved.is_relative_to(root) for root in roots)
+    return any(resolved.is_relative_to(root.resolve()) for root in roots)
 
 
 def _refuse_outside(start: Path, pattern: str, key: str, roots: list[Path]) -> None:
