@@ -41,8 +41,9 @@ RULE_TABLES = {
 class Compiler:
     """Compiles the project for one set of settings after another, in a folder of its own."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, with_quality: bool = False) -> None:
         self.home = home
+        self.excluded = () if with_quality else ("--exclude", "fqn:lifestage.quality")
         with duckdb.connect(str(home / "warehouse.duckdb")) as connection:
             connection.execute("create schema raw")
             for name, columns in INPUT_TABLES.items():
@@ -55,6 +56,7 @@ class Compiler:
         result = dbtRunner().invoke(
             [
                 *("--quiet", "--no-use-colors", "compile", "--select", "resource_type:model"),
+                *self.excluded,
                 *("--vars", settings),
                 *("--project-dir", str(REPOSITORY / "dbt_project")),
                 *("--profiles-dir", str(REPOSITORY / "profiles")),
@@ -92,7 +94,7 @@ class Compiler:
         connection.execute("set TimeZone = 'UTC'")
         connection.execute("attach ':memory:' as warehouse")
         connection.execute("use warehouse")
-        for schema in ("raw", "rules", "staging", "intermediate", "marts"):
+        for schema in ("raw", "rules", "staging", "intermediate", "marts", "quality"):
             connection.execute(f"create schema {schema}")
         _load_inputs(connection, world)
         _load_rules(connection, world)

@@ -250,9 +250,11 @@ class Nights:
         if not self.is_built:
             today = settings.replace(compiled.AS_OF, "2025-01-01")
             tests = ("--exclude-resource-type", "unit_test", "--exclude-resource-type", "test")
-            self._dbt("build", *tests, "--vars", today)
+            without = ("--exclude", "fqn:lifestage.quality")
+            self._dbt("build", *tests, *without, "--vars", today)
             self.is_built = True
-        runs = self._dbt("compile", "--select", "resource_type:model", "--vars", settings)
+        without = ("--exclude", "fqn:lifestage.quality")
+        runs = self._dbt("compile", "--select", "resource_type:model", *without, "--vars", settings)
         nodes = {run.node.unique_id: run.node for run in runs if run.node.resource_type == "model"}
         names = {node.name: f"{node.schema}.{node.name}" for node in nodes.values()}
         found = {}
@@ -331,7 +333,7 @@ def empty_database(threads: int = 1) -> duckdb.DuckDBPyConnection:
     connection.execute("set TimeZone = 'UTC'")
     connection.execute("attach ':memory:' as warehouse")
     connection.execute("use warehouse")
-    for schema in ("raw", "rules", "staging", "intermediate", "marts"):
+    for schema in ("raw", "rules", "staging", "intermediate", "marts", "quality"):
         connection.execute(f"create schema {schema}")
     return connection
 

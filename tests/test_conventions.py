@@ -15,12 +15,13 @@ from orchestration.publication import PUBLIC_TABLES
 
 REPOSITORY = Path(__file__).parents[1]
 SOURCES = sorted((REPOSITORY / "orchestration").rglob("*.py"))
-LAYERS = ("sample", "rules", "staging", "intermediate", "marts")
+LAYERS = ("sample", "rules", "staging", "intermediate", "marts", "quality")
 # Which layers a model of a layer may read. Staging reads rules for statuses and currencies.
 MAY_READ = {
     "staging": {"sample", "rules", "staging", "source"},
     "intermediate": {"staging", "intermediate", "rules"},
     "marts": {"intermediate", "marts", "rules"},
+    "quality": {"staging", "intermediate", "marts", "quality", "rules"},
 }
 # Prospects have no order, so no step between staging and the mart knows them.
 DECLARED = {("customers", "stg_shop__customers")}
@@ -28,6 +29,7 @@ NAMES = {
     "staging": r"(base|stg)_[a-z]+__[a-z_]+s(_[a-z]+)*|rejected_rows|order_intake",
     "intermediate": r"int_[a-z_]+",
     "marts": r"[a-z]+(_[a-z]+)*",
+    "quality": r"quality_[a-z_]+",
 }
 CLOCKS = re.compile(
     r"\b(current_date|current_timestamp|now\(\)|getdate|localtimestamp|today\(\)|run_started_at)\b"
