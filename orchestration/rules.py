@@ -42,10 +42,11 @@ PARSERS: dict[type, dict[str, Parser]] = {
         "valid_from": date.fromisoformat,
         **dict.fromkeys(("priority", "r_min", "r_max", "f_min", "f_max", "m_min", "m_max"), int),
     },
-    Segment: {"rank": int},
+    Segment: {"rank": int, "reviewed_on": date.fromisoformat},
     LifecycleStage: {
-        "valid_from": date.fromisoformat,
+        **dict.fromkeys(("valid_from", "reviewed_on"), date.fromisoformat),
         **dict.fromkeys(("from_day", "to_day", "after_gap_days"), _whole_or_none),
+        "rank": int,
     },
     FixedCut: {"valid_from": date.fromisoformat, "cut": int, "value": Decimal},
     RuleException: {},

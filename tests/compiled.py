@@ -33,9 +33,12 @@ RULE_TABLES = {
     "segment_rules": "preset varchar, valid_from date, priority integer, segment varchar, "
     "r_min integer, r_max integer, f_min integer, f_max integer, m_min integer, m_max integer",
     "lifecycle_stages": "valid_from date, stage varchar, clock varchar, from_day integer, "
-    "to_day integer, after_gap_days integer",
+    "to_day integer, after_gap_days integer, rank integer, label varchar, description varchar, "
+    "purpose varchar, action varchar, channel varchar, objective varchar, "
+    "objective_metric varchar, objective_target varchar, reviewed_on date",
     "fixed_score_cuts": "valid_from date, metric varchar, cut integer, value decimal(18, 4)",
 }
+SEED_TYPES = {"rank": "integer", "reviewed_on": "date"}
 
 
 class Compiler:
@@ -160,9 +163,8 @@ def _load_rules(connection: duckdb.DuckDBPyConnection, world: World) -> None:
     for name in ("order_statuses", "currencies", "segments"):
         with (RULES / f"{name}.csv").open(newline="", encoding="utf-8") as file:
             header, *rows = csv.reader(file)
-        connection.execute(
-            f"create table rules.{name} ({', '.join(f'{one} varchar' for one in header)})"
-        )
+        columns = ", ".join(f"{one} {SEED_TYPES.get(one, 'varchar')}" for one in header)
+        connection.execute(f"create table rules.{name} ({columns})")
         _insert(connection, f"rules.{name}", [tuple(row) for row in rows])
 
 

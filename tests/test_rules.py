@@ -74,7 +74,8 @@ def book(rules: list[SegmentRule], ranks: dict[str, int] | None = None, **tables
     names = ranks or dict.fromkeys(sorted({one.segment for one in rules}), 1)
     segments = tuple(
         Segment("own", name, rank, name, "People.", "Decides what is sent.",
-                f"Send the letter for {name}.", "email")
+                f"Send the letter for {name}.", "email", "To be heard.", "The letter.", "No time.",
+                "Hello.", "Sell one thing more.", "orders", "+1", DAY)
         for name, rank in names.items()
     )  # fmt: skip
     return replace(RuleBook(tuple(rules), segments), **tables)
@@ -252,6 +253,10 @@ def test_number_of_segments(count, severity):
         ({"action": "TBD."}, "MISSING_TEXT", "a.action"),
         ({"channel": ""}, "MISSING_TEXT", "a.channel"),
         ({"purpose": "Better targeting."}, "VAGUE_TEXT", "a.purpose"),
+        ({"objective": ""}, "MISSING_TEXT", "a.objective"),
+        ({"objective": "Grow."}, "VAGUE_TEXT", "a.objective"),
+        ({"objective_metric": "tbd"}, "MISSING_TEXT", "a.objective_metric"),
+        ({"objective_target": "more"}, "VAGUE_OBJECTIVE", "a.objective_target"),
         ({"action": "send the letter for B"}, "SAME_ACTION", "a+b"),
         ({"segment": "z"}, "UNKNOWN_SEGMENT", "a"),
         ({"segment": "z"}, "UNUSED_SEGMENT", "z"),

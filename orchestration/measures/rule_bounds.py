@@ -18,12 +18,13 @@ CLOCKS = ("no_order", "since_first_order", "silence", "since_return", "otherwise
 METRICS = ("recency", "frequency", "monetary")
 LIFECYCLE = "lifecycle"
 FIXED_CUTS = "fixed_score_cuts"
+WORDED = ("purpose", "action", "objective")
 PLACEHOLDERS = frozenset({"", "-", "?", "n/a", "na", "none", "tbd", "todo", "xxx"})
 
 
 def lint_text(preset: str, name: str, row: Segment | LifecycleStage) -> Iterator[Finding]:
-    """Find texts that are absent or say nothing."""
-    for field in ("purpose", "action", "channel"):
+    """Find texts that are absent or say nothing, and objectives that nobody could check."""
+    for field in ("purpose", "action", "channel", "objective", "objective_metric"):
         text = str(getattr(row, field)).strip()
         if text.lower().rstrip(".") in PLACEHOLDERS:
             yield Finding(
@@ -33,7 +34,7 @@ def lint_text(preset: str, name: str, row: Segment | LifecycleStage) -> Iterator
                 f"{name}.{field}",
                 f"preset {preset}: {name} has no {field}; say it, or the group changes nothing",
             )
-        elif field != "channel" and len(text.split()) < 3:
+        elif field in WORDED and len(text.split()) < 3:
             yield Finding(
                 "VAGUE_TEXT",
                 "warn",
@@ -42,6 +43,15 @@ def lint_text(preset: str, name: str, row: Segment | LifecycleStage) -> Iterator
                 f"preset {preset}: the {field} of {name} is too short to act on; say what is done "
                 "or decided",
             )
+    if not any(letter.isdigit() for letter in row.objective_target):
+        yield Finding(
+            "VAGUE_OBJECTIVE",
+            "warn",
+            preset,
+            f"{name}.objective_target",
+            f"preset {preset}: the objective of {name} has no number to reach; give "
+            "objective_target one, such as +10 % in 6 months",
+        )
 
 
 def lint_lifecycle(stages: Sequence[LifecycleStage]) -> Iterator[Finding]:

@@ -51,7 +51,7 @@ class SegmentRule:
 
 @dataclass(frozen=True)
 class Segment:
-    """One row of `segments`: what a segment is for."""
+    """One row of `segments`: what a segment is for, and when people last looked at that."""
 
     preset: str
     segment: str
@@ -61,6 +61,14 @@ class Segment:
     purpose: str
     action: str
     channel: str
+    needs: str
+    content: str
+    objections: str
+    messaging: str
+    objective: str
+    objective_metric: str
+    objective_target: str
+    reviewed_on: date
 
 
 @dataclass(frozen=True)
@@ -73,10 +81,16 @@ class LifecycleStage:
     from_day: int | None
     to_day: int | None
     after_gap_days: int | None
+    rank: int
     label: str
+    description: str
     purpose: str
     action: str
     channel: str
+    objective: str
+    objective_metric: str
+    objective_target: str
+    reviewed_on: date
 
 
 @dataclass(frozen=True)
