@@ -8,6 +8,7 @@ import dagster as dg
 from dagster._utils.warnings import BetaWarning
 
 from orchestration.config import Config, load_config
+from orchestration.defs.alerts import alert_sensor
 from orchestration.defs.feeds import feed_assets
 from orchestration.defs.history import history_assets
 from orchestration.defs.nightly import nightly_job, nightly_schedule
@@ -34,6 +35,7 @@ def build_definitions(config: Config, settings: Settings) -> dg.Definitions:
         assets=assets,
         jobs=[job],
         schedules=[nightly_schedule(config, job)],
+        sensors=[alert_sensor(settings)],
         resources={"dbt": dbt_resource(project)},
     )
 

@@ -22,7 +22,7 @@ from orchestration.definitions import build_definitions
 from orchestration.defs.nightly import JOB_NAME
 from orchestration.partitions import business_days, last_complete_day
 from orchestration.project import ProjectError
-from orchestration.run_history import run_history, write_without_waiting
+from orchestration.run_history import first_failure, run_history, write_without_waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -128,7 +128,10 @@ def refresh(
                 },
             )
     if not result.success:
-        raise RefreshError(_first_failure(result))
+        raise RefreshError(
+            first_failure(result.all_events)
+            or "the run failed before its first step: look at it in `dagster dev`"
+        )
 
 
 def end_dead_runs(instance: dg.DagsterInstance) -> None:
@@ -155,19 +158,6 @@ def _tell_step(entry: dg.EventLogEntry, tell: Callable[[str, int, int], None]) -
     event = entry.dagster_event
     if event is not None and event.event_type == dg.DagsterEventType.STEP_START:
         tell(STEPS.get(event.step_key or "", "publishing"), 0, 0)
-
-
-def _first_failure(result: dg.ExecuteInProcessResult) -> str:
-    """Find the line that explains the failure."""
-    for event in result.all_events:
-        if event.is_step_failure:
-            failure = event.step_failure_data
-            if failure.user_failure_data and failure.user_failure_data.description:
-                return failure.user_failure_data.description
-            if failure.error:
-                cause = failure.error.cause or failure.error
-                return cause.message.strip().splitlines()[0]
-    return "the run failed before its first step: look at it in `dagster dev`"
 
 
 class _DbtProgress(io.TextIOBase):

@@ -1,4 +1,4 @@
-"""Where Dagster keeps its run history, and how much it waits for the disk while it writes it.
+"""Where Dagster keeps its run history, how it is written, and why a run in it failed.
 
 What is in the tables is never stored here; losing the history loses no result.
 """
@@ -17,6 +17,7 @@ from sqlalchemy.engine import Engine
 from orchestration.overlay import REPOSITORY
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from contextlib import AbstractContextManager
 
 
@@ -32,6 +33,18 @@ def run_history() -> AbstractContextManager[dg.DagsterInstance]:
         overrides={"storage": {"sqlite": {"base_dir": str(home)}}},
     )
     return dg.DagsterInstance.from_ref(reference)
+
+
+def first_failure(events: Iterable[dg.DagsterEvent]) -> str | None:
+    """Return the line that explains why a run failed; None when no step says so."""
+    failures = (step.step_failure_data for step in events if step.is_step_failure)
+    for failure in failures:
+        if failure.user_failure_data and failure.user_failure_data.description:
+            return failure.user_failure_data.description
+        if failure.error:
+            cause = failure.error.cause or failure.error
+            return cause.message.strip().splitlines()[0]
+    return None
 
 
 def write_without_waiting() -> None:

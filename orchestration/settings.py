@@ -5,7 +5,7 @@ environment decides only on which machine, in which folder and with how much of 
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 DEFAULT_CONFIG = "lifestage.yml"
@@ -30,6 +30,8 @@ class Settings:
     threads: int = 2
     memory_limit: str = "4GB"
     data_root: Path | None = None
+    # Addresses hold passwords: they are not part of what is printed of the settings.
+    alert_urls: tuple[str, ...] = field(default=(), repr=False)
 
     @classmethod
     def from_env(cls) -> "Settings":
@@ -47,6 +49,7 @@ class Settings:
             threads=int(os.environ.get("LIFESTAGE_THREADS", "2")),
             memory_limit=os.environ.get("LIFESTAGE_MEMORY_LIMIT", "4GB"),
             data_root=data_root_from_env(),
+            alert_urls=tuple(os.environ.get("LIFESTAGE_ALERT_URLS", "").split()),
         )
 
     @property
