@@ -161,6 +161,18 @@ def read_parquet(path: Path) -> str:
 
 
 @contextmanager
+def transaction(session: Session) -> Generator[None]:
+    """Make the block one change: all of it is kept, or, after an error, nothing."""
+    session.run("begin transaction")
+    try:
+        yield
+    except BaseException:
+        session.run("rollback")
+        raise
+    session.run("commit")
+
+
+@contextmanager
 def only_writer(home: Path, on_wait: Callable[[], None] | None = None) -> Generator[None]:
     """Hold the installation for the time of the block; a second process waits for its turn.
 

@@ -42,6 +42,7 @@ FOUNDATION = {"settings", "contract", "config", "dbt_vars", "csv_text", "rules",
 READERS_OF_PRIVATE_SCHEMAS = {
     "explain.py",  # shows the single orders behind a label
     "publication.py",  # publishes what was rejected and received
+    "provenance.py",  # asks which run built the tables, and as of which day
     "cli.py",  # prints what was rejected and received
     "history.py",  # counts the rows of what it built, and asks which day was reached
 }
