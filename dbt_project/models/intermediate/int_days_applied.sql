@@ -2,6 +2,8 @@
 -- depends_on: {{ ref('int_timeline_intervals') }}
 -- depends_on: {{ ref('int_segment_flows') }}
 -- depends_on: {{ ref('int_segment_ends') }}
+-- depends_on: {{ ref('int_period_moves') }}
+-- depends_on: {{ ref('int_segment_months') }}
 -- depends_on: {{ ref('int_customers_current') }}
 with order_days as (
     select * from {{ ref('int_order_days') }}

@@ -26,6 +26,9 @@ starts as (
         segment_code as to_segment_code,
         cause_code,
         monetary,
+        orders as orders_held,
+        {{ days_between(far_past(), 'last_order_date') }} as last_order_day,
+        case when orders > 1 or first_order_date < last_order_date then 1 else 0 end as repeat_customer,
         day_orders,
         day_revenue
     from intervals
@@ -42,6 +45,9 @@ taken_over as (
         cast(null as smallint) as to_segment_code,
         cast(7 as smallint) as cause_code,
         intervals.monetary,
+        0 as orders_held,
+        0 as last_order_day,
+        0 as repeat_customer,
         0 as day_orders,
         cast(0 as decimal(18, 4)) as day_revenue
     from intervals
@@ -71,6 +77,9 @@ final as (
         cause_code,
         cast(count(*) as bigint) as customers,
         cast(sum(monetary) as decimal(18, 4)) as monetary,
+        cast(sum(orders_held) as bigint) as orders_held,
+        cast(sum(last_order_day) as bigint) as last_order_days,
+        cast(sum(repeat_customer) as bigint) as repeat_customers,
         cast(sum(day_orders) as bigint) as orders,
         cast(sum(day_revenue) as decimal(18, 4)) as revenue
     from moves

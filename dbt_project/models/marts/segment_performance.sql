@@ -1,0 +1,161 @@
+with segment_months as (
+    select * from {{ ref('int_segment_months') }}
+),
+
+periods as (
+    select * from {{ ref('int_periods') }}
+    where period = 'month'
+),
+
+segment_days as (
+    select * from {{ ref('int_segment_days') }}
+),
+
+current_customers as (
+    select * from {{ ref('int_customers_current') }}
+),
+
+segments as (
+    select * from {{ ref('segments') }}
+    where preset = '{{ var("segment_preset") }}'
+),
+
+segment_codes as (
+    select distinct
+        segment_code,
+        segment
+    from segment_days
+    union all
+    select
+        0 as segment_code,
+        'all' as segment
+),
+
+history as (
+    select min(date_day) as first_day
+    from segment_days
+),
+
+sizes as (
+    select
+        date_day,
+        segment_code,
+        customers,
+        repeat_customers,
+        monetary
+    from segment_days
+    union all
+    select
+        date_day,
+        0 as segment_code,
+        sum(customers) as customers,
+        sum(repeat_customers) as repeat_customers,
+        sum(monetary) as monetary
+    from segment_days
+    group by date_day
+),
+
+by_money as (
+    select
+        monetary,
+        count(*) over () as all_customers,
+        sum(monetary) over () as all_monetary,
+        row_number() over (order by monetary desc, customer_id) as place
+    from current_customers
+),
+
+top_customers as (
+    select
+        0 as segment_code,
+        sum(monetary) / nullif(max(all_monetary), 0) as top_20_share_to_date
+    from by_money
+    where 5 * place <= all_customers + 4
+),
+
+grid as (
+    select
+        periods.period_start,
+        periods.period_end,
+        periods.eve,
+        periods.is_complete,
+        {{ first_day_of('month', 'periods.eve') }} as month_before,
+        cast({{ dbt.dateadd('month', -12, 'periods.period_start') }} as date) as year_before,
+        {{ as_of() }} between periods.period_start and periods.last_day as is_newest,
+        segment_codes.segment_code,
+        segment_codes.segment
+    from periods
+    cross join segment_codes
+),
+
+final as (
+    select
+        grid.period_start,
+        grid.period_end,
+        grid.segment,
+        segments.rank,
+        cast(coalesce(sizes.customers, 0) as bigint) as customers_at_start,
+        coalesce(segment_months.buyers, 0) as buyers,
+        coalesce(segment_months.new_buyers, 0) as new_buyers,
+        cast(
+            coalesce(segment_months.buyers - segment_months.new_buyers, 0)
+            / nullif(cast(sizes.customers as decimal(18, 4)), 0) as decimal(18, 6)
+        ) as conversion_rate,
+        coalesce(segment_months.orders, 0) as orders,
+        cast(coalesce(segment_months.revenue, 0) as decimal(18, 4)) as revenue,
+        cast(
+            segment_months.revenue / nullif(cast(segment_months.orders as decimal(18, 4)), 0) as decimal(18, 4)
+        ) as average_order_value,
+        cast(
+            segment_months.buyers_retained / nullif(cast(segment_months.buyers_before as decimal(18, 4)), 0)
+            as decimal(18, 6)
+        ) as retention_rate,
+        cast(
+            sizes.repeat_customers / nullif(cast(sizes.customers as decimal(18, 4)), 0) as decimal(18, 6)
+        ) as repeat_rate,
+        cast(
+            case
+                when segment_months.buyers_revenue > 0
+                    then segment_months.top_buyers_revenue / segment_months.buyers_revenue
+            end as decimal(18, 6)
+        ) as top_20_share,
+        cast(
+            case when grid.is_newest then top_customers.top_20_share_to_date end as decimal(18, 6)
+        ) as top_20_share_to_date,
+        cast(
+            sizes.monetary / nullif(cast(sizes.customers as decimal(18, 4)), 0) as decimal(18, 4)
+        ) as average_lifetime_revenue,
+        cast(
+            case
+                when grid.is_complete and grid.month_before >= history.first_day and months_before.revenue > 0
+                    then (coalesce(segment_months.revenue, 0) - months_before.revenue) / months_before.revenue
+            end as decimal(18, 6)
+        ) as revenue_growth,
+        cast(
+            case
+                when grid.is_complete and grid.year_before >= history.first_day and years_before.revenue > 0
+                    then (coalesce(segment_months.revenue, 0) - years_before.revenue) / years_before.revenue
+            end as decimal(18, 6)
+        ) as revenue_growth_year
+    from grid
+    cross join history
+    left join segment_months
+        on
+            grid.period_start = segment_months.period_start
+            and grid.segment_code = segment_months.segment_code
+    left join segment_months as months_before
+        on
+            grid.month_before = months_before.period_start
+            and grid.segment_code = months_before.segment_code
+    left join segment_months as years_before
+        on
+            grid.year_before = years_before.period_start
+            and grid.segment_code = years_before.segment_code
+    left join sizes
+        on
+            grid.eve = sizes.date_day
+            and grid.segment_code = sizes.segment_code
+    left join segments on grid.segment = segments.segment
+    left join top_customers on grid.segment_code = top_customers.segment_code
+)
+
+select * from final
