@@ -110,12 +110,22 @@ BUILT_FROM = TableContract(
     key=("run_id",),
     description="What the tables were made from. One row per warehouse.",
 )
+KNOWN_COLUMNS = TableContract(
+    (
+        Column("source", "VARCHAR", "The input."),
+        Column("column_name", "VARCHAR", "The column."),
+        Column("kind", "VARCHAR", "Its type."),
+    ),
+    key=("source", "column_name"),
+    description="What the published tables were made from. One row per input and column.",
+)
 TABLES = {
     "check_results": CHECK_RESULTS,
     "segment_verdicts": SEGMENT_VERDICTS,
     "verdicts": VERDICTS,
     "approvals": APPROVALS,
     "built_from": BUILT_FROM,
+    "known_columns": KNOWN_COLUMNS,
 }
 
 

@@ -107,6 +107,7 @@ class _Rows:
     columns: dict[str, str]
     values: dict[str, str]
     named: dict[str, str]
+    ignored: list[str]
     line: str
     problem: str
     problem_column: str
@@ -189,6 +190,11 @@ def _mirror(
         f"create table if not exists {_quote(schema)}.{LOADS_TABLE} ("
         "feed varchar, file varchar, sha256 varchar, load_id varchar, row_count bigint, "
         "columns varchar)"
+    )
+    # Names of the columns that nobody reads, as JSON; unknown for what was loaded before.
+    connection.execute(
+        f"alter table {_quote(schema)}.{LOADS_TABLE} "
+        "add column if not exists ignored_columns varchar"
     )
     files: list[FileLoad] = []
     for name, feed in sorted(config.feeds.items()):
@@ -347,9 +353,10 @@ def _load_file(
         raise FeedError(load.file, "FILE_CHANGED", "the file was written while it was read")
     count = _count(connection, f"select count(*) from {source.table} where _file = ?", load.file)
     shape = ",".join(sorted(rows.columns))
+    ignored = json.dumps(sorted(rows.ignored))
     connection.execute(
-        f"insert into {source.loads_table} values (?, ?, ?, ?, ?, ?)",
-        [source.name, load.file, load.sha256, load.load_id, count, shape],
+        f"insert into {source.loads_table} values (?, ?, ?, ?, ?, ?, ?)",
+        [source.name, load.file, load.sha256, load.load_id, count, shape, ignored],
     )
     return count, shape
 
@@ -376,6 +383,7 @@ def _csv_rows(source: _Source, path: Path, normalised: Path) -> _Rows:
         columns=columns,
         values={column: places[name] for column, name in columns.items()},
         named=places | {column: places[name] for column, name in columns.items()},
+        ignored=[name for name in csv_file.header if name not in places],
         line="line",
         problem="nullif(problem, '')",
         problem_column=f"case when problem_position > 0 then [{listed}][problem_position] end",
@@ -386,7 +394,7 @@ def _parquet_rows(connection: duckdb.DuckDBPyConnection, source: _Source, path: 
     """Read a Parquet file as text; a number must be exact, or be proven exact row by row."""
     types = _parquet_types(connection, path)
     columns = _file_columns(source, list(types))
-    _names_to_read(source, columns, list(types))
+    read = _names_to_read(source, columns, list(types))
     values: dict[str, str] = {}
     inexact: list[str] = []
     for column in INPUTS[source.name]:
@@ -412,6 +420,7 @@ def _parquet_rows(connection: duckdb.DuckDBPyConnection, source: _Source, path: 
         columns=columns,
         values=values,
         named=named | {column: named[name] for column, name in columns.items()},
+        ignored=[name for name in types if name not in read],
         line="file_row_number + 1",
         problem=f"case when {found} is not null then 'TOO_MANY_DECIMALS' end",
         problem_column=found,

@@ -27,7 +27,10 @@ RUN_BEGUN = ("intermediate", "int_run_begun")
 RUN_APPLIED = ("intermediate", "int_run_applied")
 AS_OF_APPLIED = ("intermediate", "int_as_of_applied")
 # The checks themselves: what judges is as much a part of a verdict as what was judged.
-CODE = ("measures", "quality.py", "gate.py", "provenance.py", "check_tables.py")
+CODE = (
+    *("measures", "quality.py", "input_columns.py"),
+    *("gate.py", "provenance.py", "check_tables.py"),
+)
 AGAIN = "run `lifestage refresh`"
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 READABLE_STORAGE = "v1.0.0"
 SMALL_RESULT = 10_000
 WAIT_FOR_LOCK_SECONDS = 3600
+# What the engine raises; its words may hold values of the data.
+EngineError = duckdb.Error
 
 
 class WarehouseError(Exception):

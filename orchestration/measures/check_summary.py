@@ -1,0 +1,87 @@
+"""Results of checks as short tables in words, for people who look at a run.
+
+The words of a single result are made in `orchestration.measures.checks`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from orchestration.measures.checks import Result
+    from orchestration.measures.segment_usefulness import SegmentVerdict
+
+# More rows than that are not shown beside a run.
+MOST_ROWS = 12
+MARKS = {"pass": "yes", "warn": "hardly", "fail": "**no**", "unknown": "?"}
+
+
+def worst_first(results: Iterable[Result]) -> list[Result]:
+    """Order results so that what holds the night back stands first, then what is nearest to it."""
+    return sorted(results, key=_badness)
+
+
+def checks_table(results: Sequence[Result]) -> str:
+    """Show what is not well, one line per check and subject; what is well is only counted."""
+    shown = [result for result in worst_first(results) if result.status != "pass"]
+    lines = [
+        f"| {_words(result.status)} | {result.title} | {result.subject} | {_cell(result.message)} |"
+        for result in shown[:MOST_ROWS]
+    ]
+    table = ["| | check | of | |", "|:--|:--|:--|:--|", *lines] if lines else []
+    rest = [f"{len(shown) - MOST_ROWS} more are not shown."] if len(shown) > MOST_ROWS else []
+    well = sum(result.status == "pass" for result in results)
+    return "\n".join([*table, *([""] if table else []), *rest, f"{well} results are well."])
+
+
+def subjects_table(results: Sequence[Result]) -> str:
+    """Show the subjects of one check with their limits, the worst first."""
+    lines = [
+        f"| {result.subject} | {_number(result.value)} | {_number(result.warn_threshold)} |"
+        f" {_number(result.error_threshold)} | {_words(result.status)} |"
+        for result in worst_first(results)
+    ]
+    rest = [f"\n{len(lines) - MOST_ROWS} more are not shown."] if len(lines) > MOST_ROWS else []
+    header = ["| | value | warns | error | |", "|:--|--:|--:|--:|:--|"]
+    return "\n".join([*header, *lines[:MOST_ROWS], *rest])
+
+
+def usefulness_table(verdicts: Sequence[SegmentVerdict]) -> str:
+    """Show which segment meets which criterion."""
+    criteria = list(dict.fromkeys(verdict.criterion for verdict in verdicts))
+    segments = list(dict.fromkeys(verdict.segment for verdict in verdicts))
+    found = {(verdict.segment, verdict.criterion): verdict.verdict for verdict in verdicts}
+    lines = [f"| segment | {' | '.join(criteria)} |", f"|:--{'|:--' * len(criteria)}|"]
+    for segment in segments:
+        marks = (MARKS[found.get((segment, criterion), "unknown")] for criterion in criteria)
+        lines.append(f"| {segment} | {' | '.join(marks)} |")
+    return "\n".join(lines)
+
+
+def _badness(result: Result) -> tuple[int, float, str, str]:
+    is_mute = result.status == "insufficient_data"
+    order = {"error": 0, "warn": 2, "insufficient_data": 3, "pass": 4}
+    rank = 1 if is_mute and result.is_required else order[result.status]
+    return rank, -_share_of_limit(result), result.check_id, result.subject
+
+
+def _share_of_limit(result: Result) -> float:
+    """How far a value is on its way to its nearest limit; without a limit not at all."""
+    limit = result.error_threshold if result.warn_threshold is None else result.warn_threshold
+    if result.value is None or not limit:
+        return 0.0
+    return abs(result.value) / abs(limit)
+
+
+def _words(status: str) -> str:
+    return status.replace("_", " ")
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:,.4g}"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "/")
