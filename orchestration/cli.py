@@ -6,16 +6,23 @@ Nothing is decided here. What is heavy to import is imported by the command that
 from __future__ import annotations
 
 import sys
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table
 
-from orchestration.config import Config, ConfigError, load_config
+from orchestration.config import Config, ConfigError
+from orchestration.console import (
+    CommandError,
+    Steps,
+    day_of,
+    errors,
+    installation,
+    money,
+    output,
+    print_table,
+)
 from orchestration.explain import Explanation, Record, UnknownCustomerError, newest_day
 from orchestration.explain import explain as explained
 from orchestration.measures.rules import lint_rules
@@ -23,14 +30,14 @@ from orchestration.measures.summary import bar
 from orchestration.overlay import rules_dir
 from orchestration.publication import DATABASE_FILE, PARQUET, published_generation
 from orchestration.rules import RuleFileError, read_rules
-from orchestration.settings import Settings
 from orchestration.warehouse import WarehouseError, open_database
 from orchestration.what_if import read_candidate
 from orchestration.what_if import what_if as compared
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from decimal import Decimal
+
+    from orchestration.settings import Settings
 
 app = typer.Typer(
     name="lifestage",
@@ -42,17 +49,13 @@ app = typer.Typer(
 Day = Annotated[datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="The day.")]
 
 
-class CommandError(Exception):
-    """Something the person at the keyboard can put right; one line."""
-
-
 def main() -> None:
     """Run the command line; a failure is one line on the error output and exit code 1."""
     expected = (CommandError, ConfigError, RuleFileError, UnknownCustomerError, WarehouseError)
     try:
         app()
     except expected as error:
-        _errors().print(f"lifestage: {error}", style="red", markup=False, highlight=False)
+        errors().print(f"lifestage: {error}", style="red", markup=False, highlight=False)
         sys.exit(1)
 
 
@@ -66,12 +69,12 @@ def refresh(
     full: Annotated[bool, typer.Option("--full", help="Compute everything anew.")] = False,
 ) -> None:
     """Read the feeds, compute every customer's history, test it and publish it."""
-    config, settings = _installation()
-    with _Steps() as steps:
+    config, settings = installation()
+    with Steps() as steps:
         steps.tell("preparing", 0, 0)
         from orchestration import refresh as runner  # noqa: PLC0415 - Dagster and dbt are slow
 
-        asked = runner.days_asked_for(config, _day(as_of), _day(start))
+        asked = runner.days_asked_for(config, day_of(as_of), day_of(start))
         try:
             runner.refresh(config, settings, asked, full_refresh=full, tell=steps.tell)
         except runner.RefreshError as error:
@@ -85,17 +88,17 @@ def explain(
     customer: Annotated[str, typer.Argument(help="The customer id.")], as_of: Day = None
 ) -> None:
     """Say why a customer has a label: orders, scores, rule, past labels, what comes next."""
-    config, settings = _installation()
+    config, settings = installation()
     with open_database(settings.warehouse_path, read_only=True) as session:
-        _print_explanation(explained(session, customer, _day(as_of)), config.currency)
+        _print_explanation(explained(session, customer, day_of(as_of)), config.currency)
 
 
 @app.command("lint-rules")
 def lint() -> None:
     """Check the segment rules, the lifecycle and the cut points for mistakes."""
-    config, settings = _installation()
+    config, settings = installation()
     findings = lint_rules(read_rules(rules_dir(settings, config)))
-    console = _console()
+    console = output()
     for finding in findings:
         line = f"{finding.severity} {finding.check} {finding.preset} {finding.subject}:"
         console.print(f"{line} {finding.message}", markup=False, highlight=False, soft_wrap=True)
@@ -110,30 +113,30 @@ def what_if(
     rules: Annotated[Path, typer.Argument(help="A table like segment_rules.csv.")],
 ) -> None:
     """Say who would move, and with how much money, if other rules were in force."""
-    config, settings = _installation()
+    config, settings = installation()
     preset, candidate = read_candidate(rules, config.segment_preset)
     with open_database(settings.warehouse_path, read_only=True) as session:
         outcome = compared(session, candidate, preset, newest_day(session))
     share = outcome.moved_customers / outcome.customers if outcome.customers else 0
-    console = _console()
+    console = output()
     console.print(
         f"{outcome.moved_customers:,} of {outcome.customers:,} customers would move ({share:.1%}),"
-        f" with {_money(outcome.moved_monetary, config.currency)} of"
-        f" {_money(outcome.monetary, config.currency)}.",
+        f" with {money(outcome.moved_monetary, config.currency)} of"
+        f" {money(outcome.monetary, config.currency)}.",
         highlight=False,
     )
     rows = [
         (move.from_segment, move.to_segment, f"{move.customers:,}", f"{move.monetary:,.2f}")
         for move in outcome.moves
     ]
-    _print_table(("from", "to", "customers >", f"{config.currency} >"), rows)
+    print_table(("from", "to", "customers >", f"{config.currency} >"), rows)
 
 
 @app.command()
 def status() -> None:
     """Say how far the tables are, what came in and what is published."""
-    config, settings = _installation()
-    console = _console()
+    config, settings = installation()
+    console = output()
     console.print(f"state      {settings.home}", highlight=False, soft_wrap=True)
     if not settings.warehouse_path.exists():
         console.print("tables     none yet: run `lifestage refresh`")
@@ -152,51 +155,15 @@ def status() -> None:
     _print_published(config, settings)
     names = ("received", "accepted", "duplicates", "excluded", "rejected", "held")
     rows = [(row[0], *(f"{count:,}" for count in row[1:])) for row in intake]
-    _print_table(("source", *(f"{name} >" for name in names)), rows)
+    print_table(("source", *(f"{name} >" for name in names)), rows)
     if rejects:
         rejected = [
             (source, reason, column or "", f"{n:,}") for source, reason, column, n in rejects
         ]
-        _print_table(("source", "rejected because", "column", "rows >"), rejected)
-
-
-def _installation() -> tuple[Config, Settings]:
-
-    settings = Settings.from_env()
-    return load_config(settings.config_path), settings
-
-
-def _day(moment: datetime | None) -> date | None:
-    return None if moment is None else moment.date()
-
-
-def _console() -> Console:
-    return Console()
-
-
-def _errors() -> Console:
-    return Console(stderr=True, soft_wrap=True)
-
-
-def _money(amount: Decimal, currency: str) -> str:
-    return f"{amount:,.2f} {currency}"
-
-
-def _print_table(columns: Iterable[str], rows: Iterable[tuple[str, ...]]) -> None:
-    """Print a table; a column whose name ends in `>` holds numbers."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        is_number = column.endswith(" >")
-        table.add_column(
-            column.removesuffix(" >"), justify="right" if is_number else "left", no_wrap=is_number
-        )
-    for row in rows:
-        table.add_row(*row)
-    _console().print(table, highlight=False)
+        print_table(("source", "rejected because", "column", "rows >"), rejected)
 
 
 def _print_segments(config: Config, settings: Settings) -> None:
-
     with open_database(settings.warehouse_path, read_only=True) as session:
         sizes = session.fetch(
             "select coalesce(segment, 'no order yet'), count(*), sum(monetary),"
@@ -205,17 +172,16 @@ def _print_segments(config: Config, settings: Settings) -> None:
     everybody = sum(size[1] for size in sizes) or 1
     biggest = max((size[1] for size in sizes), default=1)
     if sizes:
-        _console().print(f"\nSegments as of {sizes[0][3]}", style="bold", highlight=False)
+        output().print(f"\nSegments as of {sizes[0][3]}", style="bold", highlight=False)
     rows = [
         (segment, f"{n:,}", f"{n / everybody:.1%}", bar(n / biggest), f"{money or 0:,.2f}")
         for segment, n, money, _ in sizes
     ]
-    _print_table(("segment", "customers >", "share >", "", f"{config.currency} >"), rows)
+    print_table(("segment", "customers >", "share >", "", f"{config.currency} >"), rows)
 
 
 def _print_published(config: Config, settings: Settings) -> None:
-
-    console = _console()
+    console = output()
     made = published_generation(settings.published_dir)
     if made is None:
         console.print("published  nothing yet: run `lifestage refresh`")
@@ -235,7 +201,7 @@ def _print_published(config: Config, settings: Settings) -> None:
 
 
 def _print_explanation(found: Explanation, currency: str) -> None:
-    console = _console()
+    console = output()
     state = found.state
     ahead = " if nothing is bought until then" if found.day > found.newest_day else ""
     console.print(
@@ -249,24 +215,24 @@ def _print_explanation(found: Explanation, currency: str) -> None:
     values = {
         "recency": f"{state['days_since_last_order']} days",
         "frequency": f"{state['orders']} orders",
-        "monetary": _money(state["monetary"], currency),
+        "monetary": money(state["monetary"], currency),
     }
     rows = [
         (bin_["metric"], values[bin_["metric"]], str(bin_["score"]), _bin_in_words(bin_))
         for bin_ in found.bins
     ]
     calibrated = found.bins[0]["calibrated_on"] if found.bins else state["scorecard_id"]
-    _print_table(("measure", "value >", "score >", f"cut points of {calibrated}"), rows)
+    print_table(("measure", "value >", "score >", f"cut points of {calibrated}"), rows)
     if found.rule is not None:
         console.print(f"\nrule {_rule_in_words(found.rule)}", highlight=False, soft_wrap=True)
     console.print(f"\n{found.orders_in_all} orders up to then, newest first", highlight=False)
-    _print_table(("day", "order", f"{currency} >", "refunded >", ""), _order_rows(found.orders))
+    print_table(("day", "order", f"{currency} >", "refunded >", ""), _order_rows(found.orders))
     console.print("\nlabels so far")
-    _print_table(("from", "segment", "stage", "R F M", "cause"), map(_change_row, found.changes))
+    print_table(("from", "segment", "stage", "R F M", "cause"), map(_change_row, found.changes))
     if found.upcoming:
         console.print("\nwhat comes next, if nothing is bought")
         rows_ahead = map(_change_row, found.upcoming)
-        _print_table(("from", "segment", "stage", "R F M", "cause"), rows_ahead)
+        print_table(("from", "segment", "stage", "R F M", "cause"), rows_ahead)
     else:
         console.print("\nnothing changes any more, if nothing is bought")
 
@@ -310,37 +276,6 @@ def _change_row(row: Record) -> tuple[str, ...]:
         scores,
         row["cause"],
     )
-
-
-class _Steps:
-    """Shows what a refresh is doing: a line that moves on a terminal, a line per step elsewhere."""
-
-    def __init__(self) -> None:
-        self._console = _errors()
-        self._step = ""
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=30),
-            MofNCompleteColumn(),
-            console=self._console,
-            transient=True,
-            disable=not self._console.is_terminal,
-        )
-        self._task = self._progress.add_task("preparing", total=None)
-
-    def __enter__(self) -> _Steps:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def tell(self, step: str, done: int, total: int) -> None:
-        """Take what the run says about itself."""
-        if step != self._step and not self._console.is_terminal:
-            self._console.print(f"{step} ...", highlight=False)
-        self._step = step
-        self._progress.update(self._task, description=step, completed=done, total=total or None)
 
 
 if __name__ == "__main__":
