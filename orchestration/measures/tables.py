@@ -86,14 +86,16 @@ def homogeneity(
         pool_below: cells of a start state whose expected count is lower are added up.
 
     Returns:
-        The test, with df = sum over start states of the remaining columns less one.
+        The test, with df = sum over start states of the columns left after pooling less one;
+        without pooling every state counts as a column, as published.
     """
     statistic, df = 0.0, 0
     for one, other in zip(np.asarray(first, float), np.asarray(second, float), strict=True):
+        if one.sum() == 0 or other.sum() == 0:
+            continue
         pair = pooled(np.vstack([one, other]), pool_below)
-        test = independence(pair, likelihood_ratio=likelihood_ratio)
-        statistic += test.statistic
-        df += test.df
+        statistic += independence(pair, likelihood_ratio=likelihood_ratio).statistic
+        df += pair.shape[1] - 1
     return Significance(statistic, df, chi_squared_p(statistic, df))
 
 
