@@ -5,7 +5,7 @@ The words of a single result are made in `orchestration.measures.checks`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -14,32 +14,14 @@ if TYPE_CHECKING:
     from orchestration.measures.segment_usefulness import SegmentVerdict
 
 
-class Judged(Protocol):
-    """A result, or a row of the table of results."""
-
-    @property
-    def check_id(self) -> str: ...
-    @property
-    def subject(self) -> str: ...
-    @property
-    def status(self) -> str: ...
-    @property
-    def is_required(self) -> bool: ...
-    @property
-    def value(self) -> float | None: ...
-    @property
-    def warn_threshold(self) -> float | None: ...
-    @property
-    def error_threshold(self) -> float | None: ...
-
-
-AnyJudged = TypeVar("AnyJudged", bound=Judged)
+# A result, or a row of the table of results.
+Judged = TypeVar("Judged")
 # More rows than that are not shown beside a run.
 MOST_ROWS = 12
 MARKS = {"pass": "yes", "warn": "hardly", "fail": "**no**", "unknown": "?"}
 
 
-def worst_first(results: Iterable[AnyJudged]) -> list[AnyJudged]:
+def worst_first(results: Iterable[Judged]) -> list[Judged]:
     """Order results so that what holds the night back stands first, then what is nearest to it."""
     return sorted(results, key=_badness)
 
@@ -81,14 +63,14 @@ def usefulness_table(verdicts: Sequence[SegmentVerdict]) -> str:
     return "\n".join(lines)
 
 
-def _badness(result: Judged) -> tuple[int, float, str, str]:
+def _badness(result: Any) -> tuple[int, float, str, str]:
     is_mute = result.status == "insufficient_data"
     order = {"error": 0, "warn": 2, "insufficient_data": 3, "pass": 4}
     rank = 1 if is_mute and result.is_required else order[result.status]
     return rank, -_share_of_limit(result), result.check_id, result.subject
 
 
-def _share_of_limit(result: Judged) -> float:
+def _share_of_limit(result: Any) -> float:
     """How far a value is on its way to its nearest limit; without a limit not at all."""
     limit = result.error_threshold if result.warn_threshold is None else result.warn_threshold
     if result.value is None or not limit:

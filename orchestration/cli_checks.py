@@ -1,0 +1,119 @@
+"""Commands about the checks: what was found, who accepts an error, which generation is served.
+
+What is accepted is decided by `orchestration.gate`, what is served by `orchestration.publication`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from itertools import groupby
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from orchestration.check_tables import SCHEMA, read_rows
+from orchestration.console import installation, output, print_table
+from orchestration.gate import approve as accept
+from orchestration.measures.check_summary import worst_first
+from orchestration.provenance import own_database
+from orchestration.warehouse import only_writer, open_database
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from orchestration.settings import Settings
+    from orchestration.warehouse import Session
+
+NO_RESULTS = "checks     none yet: run `lifestage refresh`"
+Date = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"])]
+
+
+def checks(
+    every: Annotated[
+        bool, typer.Option("--all", help="Show every subject, not only the worst of each check.")
+    ] = False,
+) -> None:
+    """Show the newest results of all checks, the worst first."""
+    _, settings = installation()
+    with open_database(settings.warehouse_path, read_only=True) as session:
+        verdict, results = newest_results(session)
+    if verdict is None:
+        output().print(NO_RESULTS, highlight=False)
+        return
+    output().print(verdict_line(verdict), highlight=False, soft_wrap=True)
+    ordered = worst_first(results)
+    shown = ordered if every else list({row.check_name: row for row in reversed(ordered)}.values())
+    subjects = {name: len(list(rows)) for name, rows in groupby(results, lambda r: r.check_name)}
+    rows = [
+        (
+            row.status.replace("_", " "),
+            row.check_name,
+            row.subject if every or subjects[row.check_name] == 1 else _of_several(row, subjects),
+            row.message,
+        )
+        for row in worst_first(shown)
+    ]
+    print_table(("status", "check", "of", "found"), rows)
+
+
+def approve(
+    check: Annotated[str, typer.Argument(help="The name or the id of the check.")],
+    as_of: Annotated[Date, typer.Option("--as-of", help="The day that was held.")],
+    by: Annotated[str, typer.Option("--by", help="Who accepts the error.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why.")],
+    until: Annotated[Date, typer.Option("--until", help="The last day it may be published on.")],
+) -> None:
+    """Accept the error of one check for one day; the next refresh publishes in spite of it."""
+    _, settings = installation()
+    with (
+        only_writer(settings.home),
+        open_database(settings.warehouse_path, read_only=False) as session,
+    ):
+        accept(session, check, as_of.date(), by=by, reason=reason, until=until.date())
+    output().print(
+        f"{check} is accepted for {as_of.date()} until {until.date()}: run `lifestage refresh`",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def newest_results(session: Session) -> tuple[dict[str, Any] | None, list[Any]]:
+    """Read the newest verdict and its results; there may be none yet."""
+    database = own_database(session)
+    if (SCHEMA, "verdicts") not in session.relations(database):
+        return None, []
+    newest: date | None = session.fetch(f"select max(as_of_date) from {SCHEMA}.verdicts")[0][0]
+    if newest is None:
+        return None, []
+    verdict = read_rows(session, database, "verdicts", newest)[0]
+    rows = read_rows(session, database, "check_results", newest)
+    return verdict, [SimpleNamespace(**row) for row in rows]
+
+
+def verdict_line(verdict: dict[str, Any]) -> str:
+    """Say in one line what was concluded about the newest night."""
+    allows = "may be published" if verdict["allows_publication"] else "is held back"
+    return f"verdict    as of {verdict['as_of_date']}: {verdict['status']}, {allows}"
+
+
+def print_verdict(settings: Settings) -> None:
+    """Print what was concluded about the newest night, and every result that is not well."""
+    with open_database(settings.warehouse_path, read_only=True) as session:
+        verdict, results = newest_results(session)
+    if verdict is None:
+        output().print(NO_RESULTS, highlight=False)
+        return
+    output().print(verdict_line(verdict), highlight=False, soft_wrap=True)
+    for row in worst_first(results):
+        if row.status in {"error", "warn"}:
+            output().print(
+                f"{row.status:<10} {row.check_name}, {row.subject}: {row.message}",
+                highlight=False,
+                markup=False,
+                soft_wrap=True,
+            )
+
+
+def _of_several(row: Any, subjects: dict[str, int]) -> str:
+    return f"{row.subject} and {subjects[row.check_name] - 1} more"
