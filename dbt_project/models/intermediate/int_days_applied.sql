@@ -5,6 +5,7 @@
 -- depends_on: {{ ref('int_period_moves') }}
 -- depends_on: {{ ref('int_segment_months') }}
 -- depends_on: {{ ref('int_customers_current') }}
+-- depends_on: {{ ref('int_late_orders') }}
 with order_days as (
     select * from {{ ref('int_order_days') }}
 )

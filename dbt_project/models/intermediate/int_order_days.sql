@@ -16,6 +16,7 @@ order_fingerprints as (
     select
         order_date as order_day,
         count(*) as row_count,
+        count(*) as order_rows,
         sum(cast({{ row_hash(order_columns) }} as decimal(38, 0))) as fingerprint
     from orders
     where order_date <= {{ as_of() }}
@@ -27,6 +28,7 @@ refund_fingerprints as (
     select
         refund_date as order_day,
         count(*) as row_count,
+        0 as order_rows,
         sum(cast({{ row_hash(['order_id', 'amount']) }} as decimal(38, 0))) as fingerprint
     from refunds
     where refund_date <= {{ as_of() }}
@@ -48,6 +50,7 @@ final as (
     select
         order_day,
         cast(sum(row_count) as bigint) as row_count,
+        cast(sum(order_rows) as bigint) as order_rows,
         cast(sum(fingerprint) as decimal(38, 0)) as fingerprint
     from combined
     group by order_day

@@ -1,6 +1,6 @@
 {% set columns = [
-    'order_id', 'customer_id', 'channel', 'gross_amount', 'refunded_amount', 'cost_amount', 'items',
-    'is_counted', 'order_date', 'ordered_at',
+    'order_id', 'customer_id', 'channel', 'amount', 'gross_amount', 'refunded_amount', 'cost_amount',
+    'items', 'is_counted', 'order_date', 'ordered_at',
 ] %}
 with orders_checked as (
     select * from {{ ref('stg_shop__orders_checked') }}
