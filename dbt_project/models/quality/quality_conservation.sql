@@ -3,7 +3,9 @@
 {% set has_merges = input_settings('customer_merges') is not none %}
 {% set source = 'order_lines' if is_by_line else 'orders' %}
 {% set is_total = var('monetary_aggregate') == 'total' %}
+{# Money counts from the day after this one on. #}
 {% set window_days = var('rfm_window_days') %}
+{% set window_eve = add_days(as_of(), 0 - window_days) if window_days else add_days(far_past(), -1) %}
 {% set measure = var('monetary_measure') %}
 {% set money_of = {
     'net': 'gross_amount - refunded_amount',
@@ -131,9 +133,7 @@ orders_in_force as (
     from orders_by_day
     where
         date_day <= {{ as_of() }}
-        {% if window_days %}
-        and date_day > {{ add_days(as_of(), 0 - window_days) }}
-        {% endif %}
+        and date_day > {{ window_eve }}
 ),
 
 refunds_in_force as (
@@ -142,9 +142,7 @@ refunds_in_force as (
     from refunds
     where
         refund_date <= {{ as_of() }}
-        {% if window_days %}
-        and refund_date > {{ add_days(as_of(), 0 - window_days) }}
-        {% endif %}
+        and refund_date > {{ window_eve }}
     {% else %}
     select 0 as amount
     {% endif %}
@@ -172,9 +170,7 @@ orders_before_merging as (
 money_before_merging as (
     select sum(revenue) as revenue
     from orders_before_merging
-    {% if window_days %}
-    where order_date > {{ add_days(as_of(), 0 - window_days) }}
-    {% endif %}
+    where order_date > {{ window_eve }}
 ),
 
 refunds_before_merging as (
@@ -185,9 +181,7 @@ refunds_before_merging as (
     where
         orders_before_merging.is_sale
         and refunds.refund_date <= {{ as_of() }}
-        {% if window_days %}
-        and refunds.refund_date > {{ add_days(as_of(), 0 - window_days) }}
-        {% endif %}
+        and refunds.refund_date > {{ window_eve }}
     {% else %}
     select 0 as amount
     {% endif %}

@@ -39,7 +39,7 @@ channels_ranked as (
         channel,
         counted_orders,
         sum(counted_orders) over () as all_orders,
-        row_number() over (order by counted_orders desc, channel) as place
+        row_number() over (order by counted_orders desc, channel asc) as place
     from channel_orders
 ),
 

@@ -131,7 +131,7 @@ channels_ranked as (
     select
         *,
         row_number() over (
-            order by greatest(reference_count, current_count) desc, reference_count desc, channel
+            order by greatest(reference_count, current_count) desc, reference_count desc, channel asc
         ) as place,
         sum(reference_count) over () as reference_total
     from channels

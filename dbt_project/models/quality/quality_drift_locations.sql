@@ -39,16 +39,16 @@ medians as (
 -- Sums are taken of what is left beside the median: exact, and small enough to be squared.
 differences as (
     select
-        feature_values.feature,
-        feature_values.comparison,
-        abs(feature_values.value - medians.reference_median) as distance,
         {% for side in ['reference', 'current'] %}
         cast(
             feature_values.value - cast(coalesce(medians.{{ side }}_median, 0) as decimal(18, 4))
             as decimal(18, 4)
         ) as {{ side }}_difference,
-        feature_values.{{ side }}_count{{ ',' if not loop.last }}
+        feature_values.{{ side }}_count,
         {% endfor %}
+        feature_values.feature,
+        feature_values.comparison,
+        abs(feature_values.value - medians.reference_median) as distance
     from feature_values
     inner join medians
         on
@@ -58,12 +58,12 @@ differences as (
 
 moments as (
     select
-        feature,
-        comparison,
         {% for side in ['reference', 'current'] %}
         sum({{ side }}_count * {{ side }}_difference) as {{ side }}_difference_sum,
-        sum({{ side }}_count * ({{ side }}_difference * {{ side }}_difference)) as {{ side }}_square_sum{{ ',' if not loop.last }}
+        sum({{ side }}_count * ({{ side }}_difference * {{ side }}_difference)) as {{ side }}_square_sum,
         {% endfor %}
+        feature,
+        comparison
     from differences
     group by feature, comparison
 ),

@@ -3,6 +3,9 @@
 {% for input in ['refunds', 'customers', 'customer_merges'] if input_settings(input) is not none %}
 {% do sources.append(input) %}
 {% endfor %}
+{% set outcomes = [
+    'duplicate', 'superseded', 'excluded', 'rejected', 'held', 'conflicting', 'null_key',
+] %}
 with rows_set_apart as (
     select * from {{ ref('stg_shop__rows_set_apart') }}
 ),
@@ -54,14 +57,12 @@ apart as (
 
 joined as (
     select
+        {% for outcome in outcomes %}
+        coalesce(apart.{{ outcome }}_rows, 0) as {{ outcome }}_rows,
+        {% endfor %}
         received.source,
         received.file,
-        received.received_rows,
-        {% for name in [
-            'duplicate', 'superseded', 'excluded', 'rejected', 'held', 'conflicting', 'null_key',
-        ] %}
-        coalesce(apart.{{ name }}_rows, 0) as {{ name }}_rows{{ ',' if not loop.last }}
-        {% endfor %}
+        received.received_rows
     from received
     left join apart
         on

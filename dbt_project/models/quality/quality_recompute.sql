@@ -170,10 +170,16 @@ timeline_labels as (
 
 compared as (
     select
-        labelled.customer_id is distinct from timeline_labels.customer_id
-        {% for column in ['r_score', 'f_score', 'm_score', 'segment', 'stage'] %}
-        or labelled.{{ column }} is distinct from timeline_labels.{{ column }}
-        {% endfor %} as is_differing
+        case
+            when
+                labelled.customer_id is null
+                or timeline_labels.customer_id is null
+                {% for column in ['r_score', 'f_score', 'm_score', 'segment', 'stage'] %}
+                or (labelled.{{ column }} is distinct from timeline_labels.{{ column }})
+                {% endfor %}
+                then 1
+            else 0
+        end as is_differing
     from labelled
     full outer join timeline_labels on labelled.customer_id = timeline_labels.customer_id
 ),
@@ -181,21 +187,24 @@ compared as (
 differences as (
     select
         count(*) as compared,
-        count(*) filter (where is_differing) as differing
+        sum(is_differing) as differing
     from compared
 ),
 
-fingerprints as (
-    select sum(cast(
-        {{ row_hash(['customer_id', 'r_score', 'f_score', 'm_score', 'segment', 'stage']) }} as decimal(38, 0)
-    )) as labels_fingerprint
+hashed as (
+    select {{ row_hash(['customer_id', 'r_score', 'f_score', 'm_score', 'segment', 'stage']) }} as label_hash
     from timeline_labels
+),
+
+fingerprints as (
+    select sum(cast(label_hash as decimal(38, 0))) as labels_fingerprint
+    from hashed
 ),
 
 final as (
     select
         cast(differences.compared as bigint) as compared,
-        cast(differences.differing as bigint) as differing,
+        cast(coalesce(differences.differing, 0) as bigint) as differing,
         cast(coalesce(fingerprints.labels_fingerprint, 0) as decimal(38, 0)) as labels_fingerprint
     from differences
     cross join fingerprints

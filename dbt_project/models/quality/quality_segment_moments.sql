@@ -22,12 +22,12 @@ described as (
 
 summed as (
     select
-        segment_code,
-        count(*) as customers,
         {% for feature in features %}
         cast(sum({{ feature }}) as decimal(38, 6)) as {{ feature }}_sum,
-        cast(sum({{ feature }} * {{ feature }}) as decimal(38, 12)) as {{ feature }}_square_sum{{ ',' if not loop.last }}
+        cast(sum({{ feature }} * {{ feature }}) as decimal(38, 12)) as {{ feature }}_square_sum,
         {% endfor %}
+        segment_code,
+        count(*) as customers
     from described
     group by segment_code
 ),
@@ -45,16 +45,22 @@ by_feature as (
     {% endfor %}
 ),
 
+centred as (
+    select
+        *,
+        customers * square_sum - feature_sum * feature_sum as scaled_variance
+    from by_feature
+),
+
 final as (
     select
         segment_codes.segment,
-        by_feature.feature,
-        cast(by_feature.customers as bigint) as customers,
-        {{ as_double('by_feature.feature_sum') }} / by_feature.customers as mean,
-        {{ as_double('by_feature.customers * by_feature.square_sum - by_feature.feature_sum * by_feature.feature_sum') }}
-        / by_feature.customers / by_feature.customers as variance
-    from by_feature
-    inner join segment_codes on by_feature.segment_code = segment_codes.segment_code
+        centred.feature,
+        cast(centred.customers as bigint) as customers,
+        {{ as_double('centred.feature_sum') }} / centred.customers as mean,
+        {{ as_double('centred.scaled_variance') }} / centred.customers / centred.customers as variance
+    from centred
+    inner join segment_codes on centred.segment_code = segment_codes.segment_code
 )
 
 select * from final
