@@ -7,11 +7,13 @@ Only the form of the files is judged here: columns, numbers, dates. What the rul
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from orchestration.measures.checks import Definition
 from orchestration.measures.rule_tables import (
     FixedCut,
     LifecycleStage,
@@ -36,6 +38,36 @@ def _whole_or_none(text: str) -> int | None:
     return int(text) if text.strip() else None
 
 
+def _number_or_none(text: str) -> float | None:
+    if not text.strip():
+        return None
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError
+    return number
+
+
+def _truth(text: str) -> bool:
+    return {"true": True, "false": False}[text.strip().lower()]
+
+
+def _named_numbers(text: str) -> dict[str, float]:
+    pairs = [pair.partition("=") for pair in text.split()]
+    if len({name for name, _, _ in pairs}) < len(pairs):
+        raise ValueError
+    return {name: float(value) for name, _, value in pairs}
+
+
+KINDS: dict[Parser, str] = {
+    int: "a whole number",
+    Decimal: "a number",
+    _whole_or_none: "a whole number or empty",
+    _number_or_none: "a number or empty",
+    _truth: "true or false",
+    _named_numbers: "a list like alpha=0.001 noise=4",
+}
+
+
 # Parser of each column that is not text, by file.
 PARSERS: dict[type, dict[str, Parser]] = {
     SegmentRule: {
@@ -50,6 +82,14 @@ PARSERS: dict[type, dict[str, Parser]] = {
     },
     FixedCut: {"valid_from": date.fromisoformat, "cut": int, "value": Decimal},
     RuleException: {},
+    Definition: {
+        **dict.fromkeys(
+            ("warn", "error", "warn_effect", "error_effect", "p_warn", "p_error"), _number_or_none
+        ),
+        **dict.fromkeys(("min_reference", "min_current"), _whole_or_none),
+        "is_required": _truth,
+        "parameters": _named_numbers,
+    },
 }
 
 
@@ -72,6 +112,29 @@ def read_rules(directory: Path) -> RuleBook:
         fixed_score_cuts=read_table(directory / "fixed_score_cuts.csv", FixedCut),
         exceptions=read_table(directory / "rule_exceptions.csv", RuleException),
     )
+
+
+def read_thresholds(directory: Path) -> dict[str, Definition]:
+    """Read the definitions of the checks.
+
+    Args:
+        directory: folder that holds `quality_thresholds.csv`.
+
+    Returns:
+        The checks by id, in the order of the file.
+
+    Raises:
+        RuleFileError: the file is missing, a cell cannot be read or a check stands twice.
+    """
+    path = directory / "quality_thresholds.csv"
+    definitions: dict[str, Definition] = {}
+    for definition in read_table(path, Definition):
+        if definition.check_id in definitions:
+            raise RuleFileError(
+                f"{path.name}: {definition.check_id} stands there twice; remove one row"
+            )
+        definitions[definition.check_id] = definition
+    return definitions
 
 
 def read_table(path: Path, row_type: type[Row]) -> tuple[Row, ...]:
@@ -117,9 +180,8 @@ def read_table(path: Path, row_type: type[Row]) -> tuple[Row, ...]:
 def _cell(path: Path, line: int, column: str, text: str, parse: Parser) -> Any:
     try:
         return parse(text.strip())
-    except (ValueError, InvalidOperation):
-        kind = {int: "a whole number", Decimal: "a number"}.get(parse, "a date like 2026-01-31")
-        kind = "a whole number or empty" if parse is _whole_or_none else kind
+    except (ValueError, InvalidOperation, KeyError):
+        kind = KINDS.get(parse, "a date like 2026-01-31")
         raise RuleFileError(
             f"{path.name} line {line}, column {column}: {text!r} is not {kind}"
         ) from None
