@@ -12,7 +12,7 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 from orchestration.table_contracts import Column, TableContract
-from orchestration.warehouse import quoted
+from orchestration.warehouse import describe_table, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -139,6 +139,8 @@ def make_tables(session: Session) -> None:
             session.run(
                 f"alter table {SCHEMA}.{name} add column if not exists {column.name} {column.kind}"
             )
+        comments = [(column.name, column.description) for column in contract.columns]
+        describe_table(session, f"{SCHEMA}.{name}", comments)
 
 
 def replace_day(

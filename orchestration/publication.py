@@ -1,92 +1,84 @@
-"""Puts a finished generation of the public tables in place for readers.
+"""Makes a new generation of the public tables, if the verdict on them allows it.
 
-The private warehouse is read in one snapshot; the published database and the Parquet files are
-written new beside the old ones, verified, and only then put in place. A run that is killed leaves
-the old generation as it was, and the next run sweeps up. What the tables contain is decided by
-the dbt marts; whether a refresh publishes is decided by `orchestration.defs.publication`.
+The private warehouse is read in one snapshot, in which the verdict is read as well. The published
+database, the Parquet files and the report are written new beside the old ones, verified, and only
+then put in place. A run that is killed leaves the old generation as it was, and the next run
+sweeps up. What the tables contain is decided by the dbt marts, whether they may be read by
+`orchestration.gate`, where generations lie by `orchestration.generations`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
+from orchestration.gate import Decision, Verdict, decide
+from orchestration.generations import (
+    CURRENT,
+    DATABASE_FILE,
+    GENERATIONS,
+    PARQUET,
+    REPORT_FILE,
+    Generation,
+    TableContent,
+    clean,
+    file_hash,
+    new_staging,
+    published_generation,
+    put_in_place,
+    seal,
+    served,
+)
+from orchestration.public_tables import (
+    MANIFEST,
+    MANIFEST_TABLE,
+    PUBLIC_TABLES,
+    RECORD_TABLES,
+    PublicTable,
+)
+from orchestration.public_tables import contracts as declared_contracts
+from orchestration.publication_status import (
+    SCHEMA,
+    STATUS_TABLE,
+    PublicationHeld,
+    PublicationStatus,
+    read_status,
+    write_status,
+)
+from orchestration.verification import column_hash, verify_promises, verify_written
 from orchestration.warehouse import (
     Session,
     WarehouseError,
     attach,
-    literal,
-    open_database,
+    describe_table,
     open_scratch,
     quoted,
     read_parquet,
+    transaction,
     write_parquet,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import date
     from pathlib import Path
 
-DATABASE_FILE = "lifestage.duckdb"
-SCHEMA = "published"
-STAGING = ".next"
-GENERATIONS = "generations"
-PARQUET = "parquet"
+    from orchestration.table_contracts import TableContract
 
-
-@dataclass(frozen=True)
-class PublicTable:
-    """A table for readers: where it is built, and the key that orders its rows."""
-
-    name: str
-    key: tuple[str, ...] = ()  # empty: all columns
-    schema: str = "marts"
-
-
-PUBLIC_TABLES = (
-    PublicTable("customers", ("customer_id",)),
-    PublicTable("customer_timeline", ("customer_id", "valid_from")),
-    PublicTable("segment_transitions"),
-    PublicTable("segment_daily_metrics"),
-    PublicTable("segment_movement"),
-    PublicTable("segment_migrations"),
-    PublicTable("segment_profiles"),
-    PublicTable("segment_performance"),
-    PublicTable("segment_definitions"),
-    PublicTable("regimes"),
-    PublicTable("scorecards"),
-    PublicTable("definition_log"),
-    PublicTable("rejected_rows", schema="staging"),
-    PublicTable("order_intake", schema="staging"),
-)
-
-
-class PublicationHeld(Exception):  # noqa: N818 - a brake that did its work, not a fault
-    """The new generation was not put in place; readers keep the last good one."""
-
-
-@dataclass(frozen=True)
-class TableContent:
-    """One table of a generation."""
-
-    name: str
-    rows: int
-    column_hash: str
-    content_hash: str
-
-
-@dataclass(frozen=True)
-class Generation:
-    """What was put in place."""
-
-    generation: str
-    as_of_date: date
-    tables: tuple[TableContent, ...]
-    is_new: bool
+__all__ = [
+    "DATABASE_FILE",
+    "GENERATIONS",
+    "PARQUET",
+    "PUBLIC_TABLES",
+    "REPORT_FILE",
+    "Generation",
+    "PublicationHeld",
+    "TableContent",
+    "publish",
+    "published_generation",
+]
 
 
 def publish(
@@ -94,8 +86,12 @@ def publish(
     target: Path,
     as_of_date: date,
     *,
+    code_hash: str | None = None,
     max_removed_share: float = 1.0,
     with_parquet: bool = True,
+    keep_generations: int = 7,
+    report: Callable[[Path, Path], None] | None = None,
+    contracts: Mapping[str, TableContract] | None = None,
     memory_limit: str = "4GB",
     threads: int = 2,
     reached: Callable[[str], None] = lambda _: None,
@@ -106,126 +102,153 @@ def publish(
         warehouse: The private database; nobody writes to it meanwhile.
         target: The directory that readers know.
         as_of_date: The day of the run; the tables may have seen a later one, which then counts.
+        code_hash: What `provenance.code_hash` says now; a verdict on something else is none.
         max_removed_share: The share of published customers that may be missing now.
         with_parquet: Whether Parquet files are put beside the database.
+        keep_generations: How many generations stay on disk, the new one included.
+        report: Writes the report of a database to a file; none is made without it.
+        contracts: What tables promise, by name; by default what the project declares.
         memory_limit: The most memory the engine may take.
         threads: The engine's threads; they do not change what is written.
         reached: Told the name of every step done; tests end the process there.
 
     Raises:
-        PublicationHeld: Too many customers would vanish, or what is published cannot be judged.
+        PublicationHeld: The verdict does not allow it, a table breaks its contract, too many
+            customers would vanish, or what is published cannot be judged.
         WarehouseError: There is nothing to publish, or a file cannot be opened or verified.
     """
-    target.mkdir(parents=True, exist_ok=True)
-    staging = target / STAGING
-    _sweep(target)
-    staging.mkdir()
+    staging = new_staging(target)
     reached("staging_made")
-    database = target / DATABASE_FILE
     with open_scratch(memory_limit, threads) as session:
-        as_of_date, contents = _stage_parquet(session, warehouse, staging, as_of_date)
+        decision, tables = _stage_parquet(
+            session, warehouse, staging / PARQUET, as_of_date, code_hash
+        )
         reached("parquet_staged")
-        generation = _generation_id(as_of_date, contents)
-        if _is_in_place(target, generation, with_parquet=with_parquet):
-            shutil.rmtree(staging)
-            return Generation(generation, as_of_date, contents, is_new=False)
-        if database.exists():
-            _brake(session, database, staging, max_removed_share)
-        made = Generation(generation, as_of_date, contents, is_new=True)
-        _stage_database(session, warehouse, staging, made)
+        made, status, about = _named(decision, tables)
+        if _is_in_place(target, status, about, (with_parquet, report is not None)):
+            clean(target, keep_generations)
+            return replace(made, is_new=False)
+        if (target / DATABASE_FILE).exists():
+            _brake(session, target / DATABASE_FILE, staging / PARQUET, max_removed_share)
+        _stage_database(session, warehouse.stem, staging, made, status)
     reached("database_staged")
-    _verify(staging, made)
+    database = staging / DATABASE_FILE
+    verify_written(database, staging / PARQUET, tables, status)
+    names = [*(table.name for table in tables), STATUS_TABLE, MANIFEST_TABLE]
+    verify_promises(database, names, declared_contracts() if contracts is None else contracts)
     reached("verified")
-    _put_in_place(target, generation, with_parquet=with_parquet, reached=reached)
+    if report is not None:
+        report(database, staging / REPORT_FILE)
+        reached("report_staged")
+    if not with_parquet:
+        shutil.rmtree(staging / PARQUET)
+    seal(target, about)
+    reached("sealed")
+    put_in_place(target, made.generation, reached)
+    clean(target, keep_generations)
     return made
 
 
-def published_generation(target: Path) -> Generation | None:
-    """Read what is published now; None when nothing is."""
-    database = target / DATABASE_FILE
-    if not database.exists():
-        return None
-    with open_database(database, read_only=True) as session:
-        rows = session.fetch(
-            "select generation, as_of_date, table_name, row_count, column_hash, content_hash"
-            f" from {SCHEMA}.manifest order by table_name"
-        )
-    if not rows:
-        raise WarehouseError(f"{database.name} has an empty manifest: publish again")
-    tables = tuple(TableContent(*row[2:]) for row in rows)
-    return Generation(rows[0][0], rows[0][1], tables, is_new=False)
-
-
-def _sweep(target: Path) -> None:
-    """Remove what a killed run left: its staging, links not yet put in place, old generations."""
-    shutil.rmtree(target / STAGING, ignore_errors=True)
-    for leftover in target.glob(f"{PARQUET}.next"):
-        leftover.unlink()
-    current = target / PARQUET
-    in_use = current.resolve() if current.is_symlink() else None
-    for generation in (target / GENERATIONS).glob("*"):
-        if generation.resolve() != in_use:
-            shutil.rmtree(generation)
-
-
 def _stage_parquet(
-    session: Session, warehouse: Path, staging: Path, as_of_date: date
-) -> tuple[date, tuple[TableContent, ...]]:
-    """Write every public table, ordered, from one snapshot of the warehouse, and tell its day."""
+    session: Session, warehouse: Path, folder: Path, as_of_date: date, code_hash: str | None
+) -> tuple[Decision, tuple[TableContent, ...]]:
+    """Ask for the verdict and write every public table, ordered, from one snapshot."""
     if not warehouse.exists():
         raise WarehouseError(f"there is no {warehouse.name} yet: run `lifestage refresh` first")
     # The name must be the file's own: views in it say where they read.
     source = warehouse.stem
     attach(session, warehouse, source, read_only=True)
-    there = session.relations(source)
-    tables = [table for table in PUBLIC_TABLES if (table.schema, table.name) in there]
-    if ("marts", "customers") not in there:
-        raise WarehouseError("the warehouse has no customers table: run `lifestage refresh` first")
-    session.run("begin transaction")
-    contents = tuple(_stage_table(session, source, table, staging) for table in tables)
-    as_of_date = session.fetch(
+    with transaction(session):
+        there = session.relations(source)
+        if ("marts", "customers") not in there:
+            raise WarehouseError(
+                "the warehouse has no customers table: run `lifestage refresh` first"
+            )
+        decision = (
+            _unjudged(session, source, as_of_date)
+            if code_hash is None
+            else decide(session, source, as_of_date, code_hash)
+        )
+        if not decision.is_allowed:
+            raise PublicationHeld(decision.reason, decision.held_by)
+        tables = tuple(
+            _stage_table(session, source, table, folder)
+            for table in (*PUBLIC_TABLES, *RECORD_TABLES)
+            if (table.schema, table.name) in there
+        )
+    return decision, tables
+
+
+def _unjudged(session: Session, source: str, as_of_date: date) -> Decision:
+    """Let tables pass for as long as the night does not judge them."""
+    rows = session.fetch(
         f"select coalesce(max(as_of_date), ?) from {quoted(source)}.marts.customers", [as_of_date]
-    )[0][0]
-    session.run("commit")
-    return as_of_date, contents
+    )
+    verdict = Verdict(rows[0][0], "", "", "", "pass", (), True, True, "")
+    return Decision(True, verdict, (), (), "")
 
 
-def _stage_table(session: Session, source: str, table: PublicTable, staging: Path) -> TableContent:
+def _stage_table(session: Session, source: str, table: PublicTable, folder: Path) -> TableContent:
     columns = session.columns(source, table.schema, table.name)
     order = ", ".join(quoted(name) for name in table.key or [name for name, _, _ in columns])
     relation = f"{quoted(source)}.{quoted(table.schema)}.{quoted(table.name)}"
-    path = staging / f"{table.name}.parquet"
+    path = folder / f"{table.name}.parquet"
     write_parquet(session, f"select * from {relation} order by {order}", path)
     rows = session.fetch(f"select count(*) from {relation}")[0][0]
     return TableContent(
         name=table.name,
         rows=rows,
-        column_hash=_column_hash(columns),
-        content_hash=_file_hash(path),
+        column_hash=column_hash(columns),
+        content_hash=file_hash(path),
+        kind="record" if table in RECORD_TABLES else "content",
     )
 
 
-def _generation_id(as_of_date: date, contents: tuple[TableContent, ...]) -> str:
-    """Name a generation by what it contains."""
-    parts = (f"{table.name} {table.column_hash} {table.content_hash}" for table in contents)
-    return _text_hash(as_of_date.isoformat(), *sorted(parts))[:16]
+def _named(
+    decision: Decision, tables: tuple[TableContent, ...]
+) -> tuple[Generation, PublicationStatus, dict[str, Any]]:
+    """Name a generation by what it contains, say how good it is, and what its list will say."""
+    verdict = decision.verdict
+    if verdict is None:
+        raise PublicationHeld(decision.reason, decision.held_by)
+    parts = sorted(
+        f"{table.name} {table.column_hash} {table.content_hash}"
+        for table in tables
+        if table.kind == "content"
+    )
+    content = "\n".join((verdict.as_of_date.isoformat(), *parts))
+    generation = hashlib.sha256(content.encode()).hexdigest()[:16]
+    status = PublicationStatus(
+        as_of_date=verdict.as_of_date,
+        generation=generation,
+        verdict=decision.status,
+        approved_checks=", ".join(decision.approved) or None,
+    )
+    made = Generation(generation, verdict.as_of_date, tables, is_new=True)
+    return made, status, {**status.listed(), "results_hash": verdict.results_hash}
 
 
-def _is_in_place(target: Path, generation: str, *, with_parquet: bool) -> bool:
-    """Tell whether readers already see this generation, in every form that is asked for."""
+def _is_in_place(
+    target: Path, status: PublicationStatus, about: Mapping[str, Any], forms: tuple[bool, bool]
+) -> bool:
+    """Tell whether readers already see this, as Parquet and report too if that is asked for."""
+    place = served(target)
+    if place is None:
+        return False
+    manifest = place.manifest()
+    has_forms = ((place.path / PARQUET).is_dir(), (place.path / REPORT_FILE).is_file())
+    if has_forms != forms or any(manifest.get(name) != about[name] for name in about):
+        return False
     try:
-        published = published_generation(target)
+        return read_status(place.database) == status
     except WarehouseError:
         # A damaged file is replaced; whether it may be is for the brake to say.
         return False
-    if published is None or published.generation != generation:
-        return False
-    link = target / PARQUET
-    return (link.resolve().name == generation and link.is_dir()) if with_parquet else True
 
 
-def _brake(session: Session, database: Path, staging: Path, max_removed_share: float) -> None:
+def _brake(session: Session, database: Path, folder: Path, max_removed_share: float) -> None:
     """Hold the publication when too many published customers would vanish."""
+    brake = ("max_removed_share",)
     remedy = (
         "look at the feeds and at rejected_rows; if it is meant, raise"
         " publication.max_removed_share for one run"
@@ -234,121 +257,50 @@ def _brake(session: Session, database: Path, staging: Path, max_removed_share: f
         attach(session, database, "current_database", read_only=True)
         before, removed = session.fetch(
             "select count(*), count(*) filter (where customer_id not in"
-            f" (select customer_id from {read_parquet(staging / 'customers.parquet')}))"
+            f" (select customer_id from {read_parquet(folder / 'customers.parquet')}))"
             f" from current_database.{SCHEMA}.customers"
         )[0]
         session.run("detach current_database")
     except WarehouseError as error:
         raise PublicationHeld(
-            f"what is published cannot be compared ({error}):"
-            f" if {database.name} is damaged, remove it"
+            f"what is published cannot be compared ({error}): if {database.name} is damaged,"
+            f" run `lifestage rollback`, or remove the link {CURRENT} beside it",
+            brake,
         ) from error
     if before and removed / before > max_removed_share:
         raise PublicationHeld(
             f"{removed} of {before} published customers would vanish ({removed / before:.1%}),"
-            f" the limit is {max_removed_share:.1%}: {remedy}"
+            f" the limit is {max_removed_share:.1%}: {remedy}",
+            brake,
         )
 
 
-def _stage_database(session: Session, warehouse: Path, staging: Path, made: Generation) -> None:
-    """Write the published database from the staged Parquet files, with comments and manifest."""
-    attach(session, staging / DATABASE_FILE, "next_database", read_only=False)
-    schema = f"next_database.{SCHEMA}"
-    session.run(f"create schema {schema}")
-    places = {table.name: table.schema for table in PUBLIC_TABLES}
-    for table in made.tables:
-        relation = f"{schema}.{quoted(table.name)}"
-        source = read_parquet(staging / f"{table.name}.parquet")
-        session.run(f"create table {relation} as select * from {source}")
-        for name, _, comment in session.columns(warehouse.stem, places[table.name], table.name):
-            if comment:
-                session.run(f"comment on column {relation}.{quoted(name)} is {literal(comment)}")
-    session.run(
-        f"create table {schema}.manifest (generation varchar, as_of_date date,"
-        " table_name varchar, row_count bigint, column_hash varchar, content_hash varchar)"
-    )
-    for table in made.tables:
-        session.run(
-            f"insert into {schema}.manifest values (?, ?, ?, ?, ?, ?)",
-            [
-                made.generation,
-                made.as_of_date,
-                table.name,
-                table.rows,
-                table.column_hash,
-                table.content_hash,
-            ],
-        )
-    session.run("detach next_database")
-
-
-def _verify(staging: Path, made: Generation) -> None:
-    """Read back what was written, then make sure the disk has it."""
-    with open_database(staging / DATABASE_FILE, read_only=True) as session:
-        database = (staging / DATABASE_FILE).stem
-        for table in made.tables:
-            if _column_hash(session.columns(database, SCHEMA, table.name)) != table.column_hash:
-                raise WarehouseError(
-                    f"{table.name} changed its column types on the way: use types Parquet knows"
-                )
-            in_database, in_parquet = session.fetch(
-                f"select (select count(*) from {SCHEMA}.{quoted(table.name)}),"
-                f" (select count(*) from {read_parquet(staging / f'{table.name}.parquet')})"
-            )[0]
-            if not in_database == in_parquet == table.rows:
-                raise WarehouseError(
-                    f"{table.name} was written with {in_database} rows ({in_parquet} in Parquet)"
-                    f" instead of {table.rows}: look at the disk and run again"
-                )
-    for path in staging.iterdir():
-        # Readers who open the file for writing would lock everybody else out.
-        path.chmod(0o444)
-        _sync(path)
-    _sync(staging)
-
-
-def _put_in_place(
-    target: Path, generation: str, *, with_parquet: bool, reached: Callable[[str], None]
+def _stage_database(
+    session: Session, source: str, staging: Path, made: Generation, status: PublicationStatus
 ) -> None:
-    """Swap in the Parquet directory, then the database, each in one step."""
-    staging, link = target / STAGING, target / PARQUET
-    home = target / GENERATIONS / generation
-    home.parent.mkdir(exist_ok=True)
-    if with_parquet:
-        home.mkdir(exist_ok=True)
-        for path in staging.glob("*.parquet"):
-            path.replace(home / path.name)
-        _sync(home)
-        _sync(home.parent)
-        new_link = target / f"{PARQUET}.next"
-        new_link.symlink_to(home.relative_to(target), target_is_directory=True)
-        reached("link_made")
-        new_link.replace(link)
-        reached("parquet_in_place")
-    (staging / DATABASE_FILE).replace(target / DATABASE_FILE)
-    _sync(target)
-    reached("database_in_place")
-    if not with_parquet:
-        link.unlink(missing_ok=True)
-    _sweep(target)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _column_hash(columns: list[tuple[str, str, str | None]]) -> str:
-    return _text_hash(*(f"{name} {kind}" for name, kind, _ in columns))
-
-
-def _text_hash(*parts: str) -> str:
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-def _file_hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """Write the published database from the staged Parquet files, with manifest and status."""
+    name = "next_database"
+    attach(session, staging / DATABASE_FILE, name, read_only=False)
+    session.run(f"create schema {name}.{SCHEMA}")
+    schemas = {table.name: table.schema for table in (*PUBLIC_TABLES, *RECORD_TABLES)}
+    for table in made.tables:
+        relation = f"{name}.{SCHEMA}.{quoted(table.name)}"
+        parquet = read_parquet(staging / PARQUET / f"{table.name}.parquet")
+        session.run(f"create table {relation} as select * from {parquet}")
+        columns = session.columns(source, schemas[table.name], table.name)
+        describe_table(session, relation, [(column, comment) for column, _, comment in columns])
+    manifest = f"{name}.{SCHEMA}.{MANIFEST_TABLE}"
+    columns = ", ".join(f"{column.name} {column.kind}" for column in MANIFEST.columns)
+    session.run(f"create table {manifest} ({columns})")
+    for table in sorted(made.tables, key=lambda table: table.name):
+        row = [made.generation, made.as_of_date, table.name, table.kind, table.rows]
+        hashes = [table.column_hash, table.content_hash]
+        session.run(f"insert into {manifest} values (?, ?, ?, ?, ?, ?, ?)", [*row, *hashes])
+    describe_table(session, manifest, [(part.name, part.description) for part in MANIFEST.columns])
+    write_status(session, name, status)
+    write_parquet(
+        session,
+        f"select * from {name}.{SCHEMA}.{STATUS_TABLE}",
+        staging / PARQUET / f"{STATUS_TABLE}.parquet",
+    )
+    session.run(f"detach {name}")

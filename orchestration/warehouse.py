@@ -149,6 +149,15 @@ def attach(session: Session, path: Path, name: str, *, read_only: bool) -> None:
         raise WarehouseError(_why_not_open(path, error)) from error
 
 
+def describe_table(
+    session: Session, relation: str, comments: Sequence[tuple[str, str | None]]
+) -> None:
+    """Comment the columns of a table, given as pairs of name and comment."""
+    for name, comment in comments:
+        if comment:
+            session.run(f"comment on column {relation}.{quoted(name)} is {literal(comment)}")
+
+
 def write_parquet(session: Session, query: str, path: Path) -> None:
     """Write an ordered query to a Parquet file whose bytes depend on its rows alone."""
     session.run(
