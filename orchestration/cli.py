@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestration.cli_checks import approve, checks, print_verdict, rollback
 from orchestration.config import Config, ConfigError
 from orchestration.console import (
     CommandError,
@@ -25,10 +26,12 @@ from orchestration.console import (
 )
 from orchestration.explain import Explanation, Record, UnknownCustomerError, newest_day
 from orchestration.explain import explain as explained
+from orchestration.gate import GateError
 from orchestration.measures.rules import lint_rules
 from orchestration.measures.summary import bar
 from orchestration.overlay import rules_dir
 from orchestration.publication import DATABASE_FILE, PARQUET, published_generation
+from orchestration.publication_status import read_status
 from orchestration.rules import RuleFileError, read_rules
 from orchestration.warehouse import WarehouseError, open_database
 from orchestration.what_if import read_candidate
@@ -49,9 +52,16 @@ app = typer.Typer(
 Day = Annotated[datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="The day.")]
 
 
+for command in (checks, approve, rollback):
+    app.command()(command)
+
+
 def main() -> None:
     """Run the command line; a failure is one line on the error output and exit code 1."""
-    expected = (CommandError, ConfigError, RuleFileError, UnknownCustomerError, WarehouseError)
+    expected = (
+        *(CommandError, ConfigError, GateError, RuleFileError),
+        *(UnknownCustomerError, WarehouseError),
+    )
     try:
         app()
     except expected as error:
@@ -81,6 +91,7 @@ def refresh(
             raise CommandError(str(error)) from error
     _print_segments(config, settings)
     _print_published(config, settings)
+    print_verdict(settings)
 
 
 @app.command()
@@ -153,6 +164,7 @@ def status() -> None:
             " group by all order by 1, 4 desc, 2, 3"
         )
     _print_published(config, settings)
+    print_verdict(settings)
     names = ("received", "accepted", "duplicates", "excluded", "rejected", "held")
     rows = [(row[0], *(f"{count:,}" for count in row[1:])) for row in intake]
     print_table(("source", *(f"{name} >" for name in names)), rows)
@@ -187,12 +199,22 @@ def _print_published(config: Config, settings: Settings) -> None:
         console.print("published  nothing yet: run `lifestage refresh`")
         return
     rows = sum(table.rows for table in made.tables)
+    told = read_status(settings.published_dir / DATABASE_FILE)
+    approved = f" ({told.approved_checks})" if told.approved_checks else ""
     console.print(
-        f"\npublished  as of {made.as_of_date}, generation {made.generation},"
-        f" {len(made.tables)} tables, {rows:,} rows",
+        f"\npublished  as of {made.as_of_date}, {told.verdict}{approved}, generation"
+        f" {made.generation}, {len(made.tables)} tables, {rows:,} rows",
         highlight=False,
         soft_wrap=True,
     )
+    if told.is_held:
+        console.print(
+            f"held       since {told.held_since}, {told.days_behind} days behind:"
+            f" {told.held_reason}",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
     paths = [settings.published_dir / DATABASE_FILE]
     if config.publication.parquet:
         paths.append(settings.published_dir / PARQUET)

@@ -15,6 +15,8 @@ import typer
 from orchestration.check_tables import SCHEMA, read_rows
 from orchestration.console import installation, output, print_table
 from orchestration.gate import approve as accept
+from orchestration.holding import kept_generations
+from orchestration.holding import rollback as put_back
 from orchestration.measures.check_summary import worst_first
 from orchestration.provenance import own_database
 from orchestration.warehouse import only_writer, open_database
@@ -26,7 +28,13 @@ if TYPE_CHECKING:
     from orchestration.warehouse import Session
 
 NO_RESULTS = "checks     none yet: run `lifestage refresh`"
-Date = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"])]
+HeldDay = Annotated[
+    datetime, typer.Option("--as-of", formats=["%Y-%m-%d"], help="The day that was held.")
+]
+LastDay = Annotated[
+    datetime,
+    typer.Option("--until", formats=["%Y-%m-%d"], help="The last day it may be published on."),
+]
 
 
 def checks(
@@ -59,10 +67,10 @@ def checks(
 
 def approve(
     check: Annotated[str, typer.Argument(help="The name or the id of the check.")],
-    as_of: Annotated[Date, typer.Option("--as-of", help="The day that was held.")],
+    as_of: HeldDay,
     by: Annotated[str, typer.Option("--by", help="Who accepts the error.")],
     reason: Annotated[str, typer.Option("--reason", help="Why.")],
-    until: Annotated[Date, typer.Option("--until", help="The last day it may be published on.")],
+    until: LastDay,
 ) -> None:
     """Accept the error of one check for one day; the next refresh publishes in spite of it."""
     _, settings = installation()
@@ -76,6 +84,27 @@ def approve(
         highlight=False,
         soft_wrap=True,
     )
+
+
+def rollback(
+    generation: Annotated[
+        str | None, typer.Argument(help="Which one; by default the one before the present one.")
+    ] = None,
+    show: Annotated[bool, typer.Option("--list", help="Only say which ones there are.")] = False,
+) -> None:
+    """Let readers see an older generation again, until the next refresh publishes."""
+    _, settings = installation()
+    if show:
+        kept = kept_generations(settings.published_dir)
+        rows = [
+            (one.generation, str(one.as_of_date), "is served" if one.is_served else "")
+            for one in kept
+        ]
+        print_table(("generation", "as of", ""), rows)
+        return
+    with only_writer(settings.home):
+        done = put_back(settings.published_dir, generation)
+    output().print(done.message, highlight=False, soft_wrap=True)
 
 
 def newest_results(session: Session) -> tuple[dict[str, Any] | None, list[Any]]:

@@ -9,7 +9,13 @@ from collections.abc import Iterator
 import dagster as dg
 
 from orchestration.config import Config
-from orchestration.defs.steps import WRITER_POOL, alone, refused, retry_policy
+from orchestration.defs.steps import (
+    WRITER_POOL,
+    alone,
+    refused,
+    retry_policy,
+    telling_readers,
+)
 from orchestration.feeds import FeedError, FileLoad, load_feeds
 from orchestration.settings import Settings
 
@@ -47,7 +53,7 @@ def feed_assets(
         pool=WRITER_POOL,
     )
     def raw_feeds(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
-        with alone(context, settings):
+        with alone(context, settings), telling_readers(context, settings):
             try:
                 report = load_feeds(config, settings)
             except FeedError as error:

@@ -16,12 +16,20 @@ from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
 from orchestration.config import Config
 from orchestration.dbt_vars import dbt_vars
-from orchestration.defs.steps import WRITER_POOL, alone, refused, retry_policy
+from orchestration.defs.steps import (
+    WRITER_POOL,
+    alone,
+    refused,
+    retry_policy,
+    tell_readers,
+    telling_readers,
+)
 from orchestration.measures.rules import lint_rules
 from orchestration.measures.summary import moves_table, segment_table
 from orchestration.overlay import rules_dir
 from orchestration.partitions import day_of_run
 from orchestration.project import run_target
+from orchestration.provenance import code_hash, mark_built
 from orchestration.rules import RuleFileError, read_rules
 from orchestration.settings import WAREHOUSE_FILE, Settings
 from orchestration.translator import LayeredTranslator
@@ -69,8 +77,9 @@ def history_assets(
     def history(
         context: dg.AssetExecutionContext, dbt: DbtCliResource, config: HistoryConfig
     ) -> Iterator[Any]:
-        _check_rules(context, rules_dir(settings, installed), installed.segment_preset)
-        with alone(context, settings):
+        with alone(context, settings), telling_readers(context, settings):
+            _check_rules(context, rules_dir(settings, installed), installed.segment_preset)
+            code = code_hash(settings, installed)
             day = day_of_run(context)
             if not config.full_refresh:
                 day = max(day, _newest_day(settings) or day)
@@ -80,9 +89,12 @@ def history_assets(
             )
             events, trouble = _finish(invocation)
             if trouble is None:
-                with open_database(settings.warehouse_path, read_only=True) as session:
+                with open_database(settings.warehouse_path, read_only=False) as session:
+                    mark_built(session, code)
                     shown = _shown(session)
                 events = [_with_metadata(event, shown) for event in events]
+            else:
+                tell_readers(context, settings, trouble)
         yield from events
         if trouble is not None:
             raise trouble

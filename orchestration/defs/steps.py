@@ -1,23 +1,28 @@
-"""What all steps of a run share: one at a time, and when to try again.
+"""What all steps of a run share: one at a time, when to try again, and who learns of a refusal.
 
 A refusal (of a file, a rule, a publication) will be the same refusal a minute later, so only
-trouble of the machine is retried.
+trouble of the machine is retried. When a step gives up, readers are told that the night was held.
 """
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from pathlib import Path
 
 import dagster as dg
 
+from orchestration.holding import hold
+from orchestration.partitions import day_of_run
+from orchestration.publication_status import PublicationHeld
 from orchestration.settings import Settings
-from orchestration.warehouse import only_writer
+from orchestration.warehouse import EngineError, WarehouseError, only_writer
 
 WRITER_POOL = "warehouse"
+RETRIES = 2
 
 
 def retry_policy() -> dg.RetryPolicy:
     """Try again twice, the second time later: a file in use, a machine short of memory."""
-    return dg.RetryPolicy(max_retries=2, delay=20, backoff=dg.Backoff.EXPONENTIAL)
+    return dg.RetryPolicy(max_retries=RETRIES, delay=20, backoff=dg.Backoff.EXPONENTIAL)
 
 
 def refused(reason: str) -> dg.Failure:
@@ -25,8 +30,45 @@ def refused(reason: str) -> dg.Failure:
     return dg.Failure(description=reason, allow_retries=False)
 
 
+def report_writer() -> Callable[[Path, Path], None] | None:
+    """Return what writes the report of a published database, the same for every step."""
+    return None
+
+
 @contextmanager
 def alone(context: dg.AssetExecutionContext, settings: Settings) -> Generator[None]:
     """Hold the installation, also against runs that were started elsewhere."""
     with only_writer(settings.home, lambda: context.log.info("waiting for another run to finish")):
         yield
+
+
+@contextmanager
+def telling_readers(context: dg.AssetExecutionContext, settings: Settings) -> Generator[None]:
+    """Let readers know when the block gives up: that the night was held, and why."""
+    try:
+        yield
+    except Exception as error:
+        tell_readers(context, settings, error)
+        raise
+
+
+def tell_readers(context: dg.AssetExecutionContext, settings: Settings, error: Exception) -> None:
+    """Write down for readers that the night was held, unless the step is tried again."""
+    is_final = isinstance(error, dg.Failure) and not error.allow_retries
+    if not is_final and context.retry_number < RETRIES:
+        return
+    held_by = error.__cause__.held_by if isinstance(error.__cause__, PublicationHeld) else ()
+    reason = f"{type(error).__name__}: see the run in Dagster"
+    if isinstance(error, dg.Failure) and error.description:
+        reason = error.description
+    try:
+        hold(
+            settings.published_dir,
+            day_of_run(context),
+            reason,
+            held_by=held_by,
+            report=report_writer(),
+        )
+    except (WarehouseError, EngineError, OSError) as trouble:
+        # The step has failed already, and its own reason is the one to be seen.
+        context.log.warning(f"readers could not be told: {trouble}")
