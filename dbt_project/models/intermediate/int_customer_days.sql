@@ -12,6 +12,8 @@
 {% set is_average = var('monetary_aggregate') == 'average' %}
 {# Without merges and without a window, every movement counts from its own day on, for good. #}
 {% set is_plain = not has_merges and not window_days %}
+{# With a window or an average, money is not what a customer brought in all; that is kept beside it. #}
+{% set keeps_revenue = window_days or is_average %}
 {% set monetary_of = {
     'net': 'gross_amount - refunded_amount',
     'gross': 'gross_amount',
@@ -105,7 +107,8 @@ days_described as (
         orders_change as day_orders,
         revenue_change as day_revenue,
         orders_change,
-        revenue_change
+        revenue_change,
+        revenue_change as known_revenue
     from days
 ),
 {% else %}
@@ -162,6 +165,7 @@ movements_entering as (
         counted_orders,
         case when leaves_on > known_from then counted_orders else 0 end as orders_change,
         case when leaves_on > known_from then revenue else 0 end as revenue_change,
+        revenue as known_revenue,
         false as is_window_exit
     from movements_in_window
 ),
@@ -175,6 +179,7 @@ movements_leaving as (
         0 as counted_orders,
         -counted_orders as orders_change,
         -revenue as revenue_change,
+        0 as known_revenue,
         true as is_window_exit
     from movements_in_window
     where
@@ -197,6 +202,7 @@ changes as (
         counted_orders,
         counted_orders as orders_change,
         revenue as revenue_change,
+        revenue as known_revenue,
         false as is_window_exit
     from movements_kept
 ),
@@ -224,7 +230,8 @@ days as (
         sum(case when is_own then counted_orders else 0 end) as day_orders,
         sum(case when is_own then revenue_change else 0 end) as day_revenue,
         sum(orders_change) as orders_change,
-        sum(revenue_change) as revenue_change
+        sum(revenue_change) as revenue_change,
+        sum(known_revenue) as known_revenue
     from changes_described
     group by customer_id, valid_from
 ),
@@ -243,7 +250,8 @@ days_described as (
         cast(day_orders as integer) as day_orders,
         cast(day_revenue as decimal(18, 4)) as day_revenue,
         cast(orders_change as integer) as orders_change,
-        cast(revenue_change as decimal(18, 4)) as revenue_change
+        cast(revenue_change as decimal(18, 4)) as revenue_change,
+        cast(known_revenue as decimal(18, 4)) as known_revenue
     from days
 ),
 {% endif %}
@@ -261,6 +269,7 @@ running as (
         day_revenue,
         orders_change,
         revenue_change,
+        known_revenue,
         lead(valid_from) over customer_so_far as next_valid_from,
         min(first_order_date) over customer_so_far as first_order_date,
         max(last_order_date) over customer_so_far as last_order_date,
@@ -352,7 +361,8 @@ final as (
         has_window_exit,
         has_correction,
         day_orders,
-        day_revenue
+        day_revenue,
+        {{ 'known_revenue' if keeps_revenue else 'cast(null as decimal(18, 4)) as known_revenue' }}
     from changing
 )
 

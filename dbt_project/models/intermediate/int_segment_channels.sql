@@ -50,7 +50,7 @@ ranked as (
     select
         *,
         sum(orders) over (partition by segment_code) as all_orders,
-        row_number() over (partition by segment_code order by orders desc, channel) as place
+        row_number() over (partition by segment_code order by orders desc, channel asc) as place
     from counted
 ),
 

@@ -1,3 +1,5 @@
+{# With a window or an average, money is not what customers brought in all; else it is the same sum. #}
+{% set keeps_revenue = var('rfm_window_days') or var('monetary_aggregate') == 'average' %}
 with segment_flows as (
     select * from {{ ref('int_segment_flows') }}
 ),
@@ -5,6 +7,12 @@ with segment_flows as (
 segment_ends as (
     select * from {{ ref('int_segment_ends') }}
 ),
+
+{% if keeps_revenue %}
+segment_lifetimes as (
+    select * from {{ ref('int_segment_lifetimes') }}
+),
+{% endif %}
 
 segment_codes as (
     select distinct
@@ -61,6 +69,9 @@ daily as (
         segment_codes.segment_code,
         coalesce(flows_in.customers_in, 0) - coalesce(segment_ends.customers, 0) as customers_change,
         coalesce(flows_in.monetary_in, 0) - coalesce(segment_ends.monetary, 0) as monetary_change,
+        {% if keeps_revenue %}
+        coalesce(segment_lifetimes.revenue_change, 0) as lifetime_revenue_change,
+        {% endif %}
         coalesce(flows_in.orders_held_in, 0) - coalesce(segment_ends.orders_held, 0) as orders_held_change,
         coalesce(flows_in.last_order_days_in, 0)
         - coalesce(segment_ends.last_order_days, 0) as last_order_days_change,
@@ -84,6 +95,12 @@ daily as (
         on
             days.date_day = moves_out.date_day
             and segment_codes.segment_code = moves_out.segment_code
+    {% if keeps_revenue %}
+    left join segment_lifetimes
+        on
+            days.date_day = segment_lifetimes.date_day
+            and segment_codes.segment_code = segment_lifetimes.segment_code
+    {% endif %}
 ),
 
 final as (
@@ -93,6 +110,10 @@ final as (
         segment,
         cast(sum(customers_change) over segment_so_far as bigint) as customers,
         cast(sum(monetary_change) over segment_so_far as decimal(18, 4)) as monetary,
+        cast(
+            sum({{ 'lifetime_revenue_change' if keeps_revenue else 'monetary_change' }}) over segment_so_far
+            as decimal(18, 4)
+        ) as lifetime_revenue,
         cast(sum(orders_held_change) over segment_so_far as bigint) as orders_held,
         cast(sum(last_order_days_change) over segment_so_far as bigint) as last_order_days,
         cast(sum(repeat_customers_change) over segment_so_far as bigint) as repeat_customers,

@@ -19,7 +19,9 @@ final as (
         cast(sum(monetary) as decimal(18, 4)) as monetary,
         cast(sum(orders) as bigint) as orders_held,
         cast(sum({{ days_between(far_past(), 'last_order_date') }}) as bigint) as last_order_days,
-        cast(sum(case when orders > 1 or first_order_date < last_order_date then 1 else 0 end) as bigint) as repeat_customers
+        cast(
+            count(case when orders > 1 or first_order_date < last_order_date then 1 end) as bigint
+        ) as repeat_customers
     from intervals
     where
         valid_to <= {{ as_of() }}

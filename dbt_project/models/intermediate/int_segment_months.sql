@@ -117,7 +117,7 @@ ranked as (
         count(case when orders > 0 then 1 end) over (partition by period_start, row_code) as all_buyers,
         row_number() over (
             partition by period_start, row_code
-            order by case when orders > 0 then 0 else 1 end, revenue desc, customer_id
+            order by case when orders > 0 then 0 else 1 end asc, revenue desc, customer_id asc
         ) as place
     from grouped
 ),

@@ -42,7 +42,7 @@ sizes as (
         segment_code,
         customers,
         repeat_customers,
-        monetary
+        lifetime_revenue
     from segment_days
     union all
     select
@@ -50,7 +50,7 @@ sizes as (
         0 as segment_code,
         sum(customers) as customers,
         sum(repeat_customers) as repeat_customers,
-        sum(monetary) as monetary
+        sum(lifetime_revenue) as lifetime_revenue
     from segment_days
     group by date_day
 ),
@@ -60,7 +60,7 @@ by_money as (
         monetary,
         count(*) over () as all_customers,
         sum(monetary) over () as all_monetary,
-        row_number() over (order by monetary desc, customer_id) as place
+        row_number() over (order by monetary desc, customer_id asc) as place
     from current_customers
 ),
 
@@ -122,7 +122,7 @@ final as (
             case when grid.is_newest then top_customers.top_20_share_to_date end as decimal(18, 6)
         ) as top_20_share_to_date,
         cast(
-            sizes.monetary / nullif(cast(sizes.customers as decimal(18, 4)), 0) as decimal(18, 4)
+            sizes.lifetime_revenue / nullif(cast(sizes.customers as decimal(18, 4)), 0) as decimal(18, 4)
         ) as average_lifetime_revenue,
         cast(
             case
