@@ -36,7 +36,11 @@ RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
 UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 DBT_DONE = re.compile(r"\b(\d+) of (\d+) (?!START)")
-STEPS = {"raw_feeds": "reading the feeds", "history": "computing and testing"}
+STEPS = {
+    "raw_feeds": "reading the feeds",
+    "history": "computing and testing",
+    "checks": "judging the night",
+}
 
 
 class RefreshError(Exception):

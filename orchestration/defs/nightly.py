@@ -15,13 +15,13 @@ CRON = "15 3 * * *"
 def nightly_job(
     selection: dg.AssetSelection, partitions: dg.DailyPartitionsDefinition
 ) -> UnresolvedAssetJobDefinition:
-    """Build the job: feeds, history, publication, in one process so that dbt starts once."""
+    """Build the job: feeds, history, checks, publication, in one process: dbt starts once."""
     return dg.define_asset_job(
         JOB_NAME,
         selection=selection,
         partitions_def=partitions,
         executor_def=dg.in_process_executor,
-        description="Read the feeds, compute every customer's history, test it, publish it.",
+        description="Read the feeds, compute every customer's history, judge it, publish it.",
         tags={"dagster/max_runtime": 4 * 3600},
     )
 
