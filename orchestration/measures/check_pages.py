@@ -86,11 +86,16 @@ def alarm_rule(definition: Definition) -> str:
         rules.append(rule)
     if not rules:
         rules = ["never by itself"]
-    if definition.min_reference or definition.min_current:
-        rules.append(
-            f"needs {definition.min_reference or 0:,} in the reference and "
-            f"{definition.min_current or 0:,} now"
+    needs = [
+        f"{count:,} {where}"
+        for count, where in (
+            (definition.min_reference, "in the reference"),
+            (definition.min_current, "now"),
         )
+        if count
+    ]
+    if needs:
+        rules.append(f"needs {' and '.join(needs)}")
     if definition.parameters:
         rules.append(
             ", ".join(f"`{name}` {value:g}" for name, value in definition.parameters.items())

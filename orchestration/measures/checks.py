@@ -275,9 +275,7 @@ def _judge(
             and level.is_supported(measurement.effect)
             and level.is_proven(p_adjusted)
         ):
-            side = "at or above" if level.direction == "reaching" else level.direction
-            verb = "is an error" if level.status == "error" else "warns"
-            return level.status, f"; {side} {written(level.limit, measurement.unit)} {verb}"
+            return level.status, f"; {level.words(measurement.unit)}"
     return "pass", _calm(levels[-1], measurement) if levels else ""
 
 
@@ -290,6 +288,19 @@ class _Level:
     direction: Direction
     effect: float | None
     p_value: float | None
+
+    def words(self, unit: Unit) -> str:
+        """Say what alarms, such as: above 50 % is an error."""
+        if self.limit == 0 and self.direction == "above":
+            text = "anything above 0"
+        elif (self.direction, self.status) == ("reaching", "error"):
+            text = f"{written(self.limit, unit)} or more"
+        else:
+            side = "below" if self.direction == "below" else "above"
+            text = f"{side} {written(self.limit, unit)}"
+        if self.p_value is not None:
+            text += f" with p below {self.p_value:g}"
+        return f"{text} is an error" if self.status == "error" else f"{text} warns"
 
     def is_beyond(self, value: float) -> bool:
         if self.direction == "below":

@@ -117,12 +117,21 @@ class OpenDays:
         """Mean orders of the weekday as long as the feed was alive; 0 if it is not open.
 
         The silence up to the as-of date teaches nothing, or a dead feed would look closed after
-        some weeks.
+        some weeks. Where orders are so rare that no weekday is open, all days may bring some.
         """
+        known = self._known((day - self._orders.start).days)
+        is_open = _most_are_open(known) or not self._has_rhythm
+        return float(np.mean(known)) if known and is_open else 0.0
+
+    @cached_property
+    def _has_rhythm(self) -> bool:
+        return any(_most_are_open(self._known(self.last_event - past)) for past in range(WEEK))
+
+    def _known(self, place: int) -> list[float]:
+        """Orders of the last days of the same weekday while the feed was alive, newest first."""
         values = self._orders.values
-        place = (day - self._orders.start).days
         known: list[float] = []
-        first = place - WEEK * max(1, -(-(place - self.last_event) // WEEK))
+        first = place - WEEK * max(0, -(-(place - self.last_event) // WEEK))
         for past in range(first, -1, -WEEK):
             then = self._orders.start + timedelta(days=past)
             if then in self._promotions or (values[past] == 0 and self.is_holiday(then)):
@@ -130,8 +139,7 @@ class OpenDays:
             known.append(float(values[past]))
             if len(known) == WEEKDAY_MEMORY:
                 break
-        is_open = sum(value > 0 for value in known) * 2 > len(known)
-        return float(np.mean(known)) if is_open else 0.0
+        return known
 
     @cached_property
     def left_out(self) -> NDArray[np.bool_]:
@@ -169,3 +177,7 @@ class OpenDays:
             if 0 <= place + sign * WEEK * weeks < len(values)
         ]
         return sum(around) * 2 > len(around)
+
+
+def _most_are_open(counts: list[float]) -> bool:
+    return sum(count > 0 for count in counts) * 2 > len(counts)

@@ -6,6 +6,7 @@ The numbers come from the tables of the schema `quality`, read by somebody else.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from orchestration.measures.checks import Definition, Measurement, Result, conclude, failed
 from orchestration.measures.daily_series import DailySeries, OpenDays, read_series
 from orchestration.measures.judges.registry import FAMILY_CHECK, JUDGES
-from orchestration.measures.segment_usefulness import SegmentVerdict
+from orchestration.measures.segment_usefulness import SegmentVerdict, segment_verdict_rows
 from orchestration.measures.tables import benjamini_hochberg
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ __all__ = [
     "SegmentVerdict",
     "Unavailable",
     "judge_night",
+    "segment_verdict_rows",
 ]
 
 Row: TypeAlias = "Mapping[str, Any]"
@@ -84,8 +86,52 @@ class Night:
 
     @cached_property
     def open_days(self) -> OpenDays:
-        """Which days the shop was, or was expected to be, open."""
-        return OpenDays(self.series["orders", "all"], self.optional("calendar_days"))
+        """Which days the shop was, or was expected to be, open.
+
+        Raises:
+            MissingTableError: There is no series of orders.
+        """
+        orders = self.series.get(("orders", "all"))
+        if orders is None:
+            raise MissingTableError("the table daily_series has no orders")
+        return OpenDays(orders, self.optional("calendar_days"))
+
+    @cached_property
+    def sizes(self) -> Mapping[date, Mapping[str, int]]:
+        """Customers by day and segment, as far back as the daily metrics were read."""
+        found: dict[date, dict[str, int]] = defaultdict(dict)
+        for row in self.rows("segment_daily_metrics"):
+            found[row["date_day"]][row["segment"]] = int(row["customers"])
+        return found
+
+    @cached_property
+    def labels(self) -> Mapping[str, str]:
+        """Names of the segments for people."""
+        return {
+            str(row["segment"]): str(row["label"])
+            for row in self.optional("definitions")
+            if row.get("label")
+        }
+
+    def label(self, segment: str) -> str:
+        """Name of a segment for people; its own name where there is none."""
+        return self.labels.get(segment, segment)
+
+    @property
+    def history_days(self) -> int:
+        """Days from the first order to the as-of date."""
+        return (self.as_of_date - self.open_days.first_day).days
+
+    def scorecards_since(self, day: date) -> tuple[str, ...]:
+        """Names of the scorecards that took effect after a day."""
+        return tuple(
+            sorted(
+                row["definition_id"]
+                for row in self.optional("definition_log")
+                if row["definition_type"] == "scorecard"
+                and day < row["first_used_on"] <= self.as_of_date
+            )
+        )
 
 
 def judge_night(night: Night, definitions: Mapping[str, Definition]) -> tuple[Result, ...]:

@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
+from orchestration.measures.judges import (
+    arrival,
+    drift,
+    movement,
+    outcomes,
+    shares,
+    usefulness,
+    volume,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -14,7 +24,42 @@ Judge: TypeAlias = "Callable[[Night, Definition], Sequence[Measurement]]"
 
 # Corrects the tests of all others, so it is judged after them, by the night itself.
 FAMILY_CHECK = "C51"
-JUDGES: dict[str, Judge] = {}
+JUDGES: dict[str, Judge] = {
+    "C01": arrival.source_freshness,
+    "C02": volume.volume_weekday,
+    "C03": arrival.key_integrity,
+    "C04": arrival.quarantine_rate,
+    "C05": arrival.schema_contract,
+    "C06": arrival.conservation,
+    "C07": arrival.late_share,
+    "C10": drift.feature_psi,
+    "C11": drift.flow_drift,
+    "C12": drift.mean_shift,
+    "C13": drift.null_share,
+    "C14": drift.new_category,
+    "C20": shares.transition_homogeneity,
+    "C21": shares.cohort_share_shift,
+    "C22": shares.share_vs_history,
+    "C23": shares.largest_change,
+    "C24": shares.unmapped,
+    "C30": movement.churn_30d,
+    "C31": movement.churn_1d,
+    "C32": movement.mobility,
+    "C33": movement.recompute_identity,
+    "C34": movement.flapping,
+    "C35": movement.forbidden_moves,
+    "C38": movement.definition_hash,
+    "C40": usefulness.min_size,
+    "C41": usefulness.segment_count,
+    "C42": usefulness.eta2,
+    "C43": outcomes.response_difference,
+    "C44": outcomes.merge_candidates,
+    "C46": outcomes.value_order,
+    "C50": volume.slow_drift,
+    "C52": usefulness.definition_review,
+    "C53": arrival.published_age,
+    "C54": usefulness.objectives,
+}
 # Checks without which nobody knows whether the tables are right; a seed cannot waive them.
 REQUIRED = frozenset({"C01", "C03", "C04", "C05", "C06", "C24", "C33", "C35"})
 # Names that each formula reads from `Definition.parameters`.
@@ -35,5 +80,7 @@ PARAMETERS: dict[str, frozenset[str]] = {
     "C32": frozenset({"resamples"}),
     "C40": frozenset({"share_warn", "min_history_days"}),
     "C41": frozenset({"fewest_warn", "fewest_error", "largest_warn"}),
-    "C50": frozenset({"slack", "alarms_per_year", "hold_out_days"}),
+    "C50": frozenset(
+        {"slack", "alarms_per_year", "hold_out_days", "fewest_weeks", "relative_floor"}
+    ),
 }

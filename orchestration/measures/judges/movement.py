@@ -1,0 +1,286 @@
+"""How many customers change segment, why, and whether what is kept is still what the orders say.
+
+Indices of mobility are in `orchestration.measures.mobility`; whether customers move elsewhere than
+before is judged in `orchestration.measures.judges.shares`.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from orchestration.measures.checks import Limits, Measurement, written
+from orchestration.measures.judges.reading import (
+    insufficient,
+    matrices,
+    number,
+    spared_by_scorecard,
+    spared_by_youth,
+    total,
+    whole,
+)
+from orchestration.measures.mobility import (
+    resampled,
+    shorrocks,
+    singular_mobility,
+    transition_shares,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from orchestration.measures.checks import Definition
+    from orchestration.measures.night import Night
+
+MONTH = 30
+# Blocks of 30 days before the newest, half a year.
+BLOCKS = 6
+# Both ends of an interval that holds 95 % of the draws.
+INTERVAL = (2.5, 97.5)
+CAUSES = {
+    "bought": "they bought",
+    "aged": "they fell silent or grew older",
+    "window_exit": "old orders left the window",
+    "recalibrated": "the cut points moved",
+    "rules_changed": "the rules changed",
+    "corrected": "amounts were corrected",
+    "merged": "accounts were merged",
+}
+# Causes that lie in the definitions and not in the customers.
+DEFINED = ("recalibrated", "rules_changed")
+INDICES = {"shorrocks": shorrocks, "m_svd": singular_mobility}
+
+
+def churn_30d(night: Night, definition: Definition) -> list[Measurement]:
+    """C30: share of the customers of 30 days ago who hold another segment now."""
+    _, blocks = matrices(night.rows("transitions"), MONTH)
+    young = len(blocks) < definition.parameters["settled_blocks"]
+    limits = Limits(definition.warn, None) if young else None
+    return [_moved(night, definition, MONTH, blocks.get(0), limits=limits)]
+
+
+def churn_1d(night: Night, definition: Definition) -> list[Measurement]:
+    """C31: the same since yesterday."""
+    _, blocks = matrices(night.rows("transitions"), 1)
+    limits, spared = spared_by_scorecard(night, definition, night.as_of_date - timedelta(days=1))
+    if spared_by_youth(night, definition):
+        limits = Limits(definition.warn, None)
+    return [_moved(night, definition, 1, blocks.get(0), limits=limits, spared=spared)]
+
+
+def _moved(
+    night: Night,
+    definition: Definition,
+    horizon_days: int,
+    block: NDArray[Any] | None,
+    *,
+    limits: Limits | None,
+    spared: str = "",
+) -> Measurement:
+    span = "a day" if horizon_days == 1 else f"{horizon_days} days"
+    customers = 0.0 if block is None else float(block.sum())
+    if block is None or not definition.enough(None, customers) or customers == 0:
+        says = f"{customers:,.0f} customers had a segment {span} ago, too few to judge their moves"
+        return insufficient("all", says, current_count=int(customers))
+    moved = customers - float(np.trace(block))
+    causes = {
+        str(row["cause"]): float(row["customers"])
+        for row in night.optional("moves_by_cause")
+        if int(row["horizon_days"]) == horizon_days
+    }
+    return Measurement(
+        "all",
+        moved / customers,
+        effect=moved,
+        current_count=int(customers),
+        unit="share",
+        limits=limits,
+        says=f"{written(moved / customers, 'share')} of {customers:,.0f} customers changed "
+        f"segment within {span}{_why(causes)}{spared}",
+        details={
+            "moved": moved,
+            "causes": causes,
+            "share_by_definitions": _share_by_definitions(causes),
+        },
+    )
+
+
+def _share_by_definitions(causes: dict[str, float]) -> float | None:
+    everything = sum(causes.values())
+    return sum(causes.get(name, 0.0) for name in DEFINED) / everything if everything else None
+
+
+def _why(causes: dict[str, float]) -> str:
+    """Say what moved them, and above all if nobody moved but the definitions."""
+    everything = sum(causes.values())
+    if not everything:
+        return ""
+    first = min(causes, key=lambda name: (-causes[name], name))
+    share = written(causes[first] / everything, "share")
+    if causes[first] == everything and first in DEFINED:
+        return f", only because {CAUSES[first]}"
+    text = f", {share} of them because {CAUSES.get(first, first)}"
+    recut = causes.get("recalibrated", 0.0)
+    if first != "recalibrated" and recut:
+        text += f" and {written(recut / everything, 'share')} because the cut points moved"
+    return text
+
+
+def mobility(night: Night, definition: Definition) -> list[Measurement]:
+    """C32: indices of mobility of the last 30 days against the median of half a year."""
+    _, blocks = matrices(night.rows("transitions"), MONTH)
+    if not set(range(BLOCKS + 1)) <= set(blocks):
+        says = f"mobility is compared with {BLOCKS} months before, {max(0, len(blocks) - 1)} known"
+        return [insufficient(name, says) for name in INDICES]
+    customers = float(blocks[0].sum())
+    fewest = min(float(blocks[block].sum()) for block in range(1, BLOCKS + 1))
+    counts: dict[str, Any] = {"reference_count": int(fewest), "current_count": int(customers)}
+    if not definition.enough(fewest, customers) or len(blocks[0]) < 2:
+        return [
+            insufficient(name, "too few customers to judge mobility", **counts) for name in INDICES
+        ]
+    shares = transition_shares(np.stack([blocks[block] for block in range(BLOCKS + 1)]))
+    drawn: NDArray[Any] | None = None
+    found = []
+    for name, index in INDICES.items():
+        values = index(shares)
+        now, usual = float(values[0]), float(np.median(values[1:]))
+        away = abs(now / usual - 1) if usual > 0 else (0.0 if now == 0 else float("inf"))
+        is_significant, details = True, {}
+        if away > (definition.warn or 0):
+            if drawn is None:
+                drawn = resampled(
+                    blocks[0],
+                    int(definition.parameters["resamples"]),
+                    seed=night.as_of_date.toordinal(),
+                )
+            low, high = (float(end) for end in np.percentile(index(drawn), INTERVAL))
+            is_significant = not low <= usual <= high
+            details = {"interval_low": low, "interval_high": high}
+        found.append(
+            Measurement(
+                name,
+                away,
+                effect=now,
+                expected=usual,
+                unit="share",
+                is_significant=is_significant,
+                says=f"the index {name} of movement is {written(now)}, {written(away, 'share')} "
+                f"away from the {written(usual)} of the half year before",
+                details=details,
+                **counts,
+            )
+        )
+    return found
+
+
+def recompute_identity(night: Night, definition: Definition) -> list[Measurement]:  # noqa: ARG001
+    """C33: labels computed anew against those of the timeline; all customers are compared."""
+    rows = night.rows("recompute")
+    differing, compared = total(rows, "differing"), total(rows, "compared")
+    if not rows or differing is None or compared is None:
+        return [Measurement("all", None, says="labels were not computed anew")]
+    known = total(night.optional("unmapped"), "customers")
+    left_out = max(0.0, (known or 0.0) - compared)
+    says = f"{written(differing, 'count')} of {compared:,.0f} labels differ when computed anew"
+    if left_out:
+        says += f", and {left_out:,.0f} customers were not compared"
+    return [
+        Measurement(
+            "all",
+            differing + left_out,
+            effect=differing,
+            current_count=whole(compared),
+            unit="count",
+            says=says,
+            details={
+                "labels_fingerprint": str(rows[0].get("labels_fingerprint")),
+                "not_compared": left_out,
+            },
+        )
+    ]
+
+
+def flapping(night: Night, definition: Definition) -> list[Measurement]:
+    """C34: share of a segment that left it and came back within 14 days."""
+    found = []
+    for row in sorted(night.rows("flapping"), key=lambda row: row["segment"]):
+        segment = row["segment"]
+        customers, back = number(row, "customers"), number(row, "flapping")
+        if customers is None or back is None or not definition.enough(None, customers):
+            says = f"{night.label(segment)} has too few customers to judge how many come and go"
+            found.append(insufficient(segment, says, current_count=whole(customers)))
+            continue
+        share = back / customers if customers else 0.0
+        found.append(
+            Measurement(
+                segment,
+                share,
+                effect=back,
+                current_count=whole(customers),
+                unit="share",
+                says=f"{written(share, 'share')} of {night.label(segment)} left it and came back "
+                "within two weeks",
+            )
+        )
+    return found or [insufficient("all", "no segment has customers")]
+
+
+def forbidden_moves(night: Night, definition: Definition) -> list[Measurement]:  # noqa: ARG001
+    """C35: moves that a rule of the table forbids."""
+    rows = night.rows("forbidden_moves")
+    moves = total(rows, "moves")
+    broken = {str(row["rule"]): number(row, "moves") for row in rows if row["moves"]}
+    named = f": {', '.join(sorted(broken)[:3])}" if broken else ""
+    return [
+        Measurement(
+            "all",
+            moves,
+            current_count=len(rows),
+            unit="count",
+            says=f"{written(moves, 'count')} moves of the last 35 days break one of {len(rows)} "
+            f"rules about what cannot be{named}",
+            details={"moves_by_rule": broken},
+        )
+    ]
+
+
+def definition_hash(night: Night, definition: Definition) -> list[Measurement]:
+    """C38: definitions whose content is not the published one of the same name."""
+    now = {
+        (row["definition_type"], row["definition_id"]): row["content_hash"]
+        for row in night.rows("definition_log")
+    }
+    before = {
+        (row["definition_type"], row["definition_id"]): row["content_hash"]
+        for row in night.optional("published_definitions")
+    }
+    rewritten = [key for key, content in now.items() if before.get(key, content) != content]
+    new = sorted(name for kind, name in now.keys() - before.keys()) if before else []
+    gone = sorted(name for kind, name in before.keys() - now.keys())
+    told = f"; new: {', '.join(new[:3])}" if new else ""
+    counts: dict[str, Any] = {"reference_count": len(before), "current_count": len(now)}
+    found = []
+    for subject, what, limits in (
+        ("rules", "rules", Limits(None, definition.error)),
+        ("scorecards", "sets of cut points", Limits(definition.warn, None)),
+    ):
+        is_scorecard = subject == "scorecards"
+        names = sorted(name for kind, name in rewritten if (kind == "scorecard") == is_scorecard)
+        shown = f" ({', '.join(names[:3])})" if names else ""
+        found.append(
+            Measurement(
+                subject,
+                len(names),
+                unit="count",
+                limits=limits,
+                says=f"{len(names)} published {what} were rewritten under their name{shown}"
+                + (", by orders that came late" if names and is_scorecard else "")
+                + told,
+                details={"rewritten": names, "new": new, "gone": gone},
+                **counts,
+            )
+        )
+    return found
