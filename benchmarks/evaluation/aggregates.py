@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from benchmarks.evaluation.labels import population
 from benchmarks.evaluation.worlds import CHANNELS, MAX_LAG, Floats, Ints, World
 
 if TYPE_CHECKING:
@@ -206,7 +205,7 @@ def drift_bins(seen: Deliveries, snapshot: Snapshot) -> Rows:
         rows += _bin_rows(feature, "flow", edges, before, binned(values[seen.current], edges))
     rows += category_bins(orders.channel[seen.earlier], orders.channel[seen.current])
     kept = seen.kept.setdefault("bins", {})
-    for feature, values in population(snapshot.known_book, snapshot.night).items():
+    for feature, values in snapshot.features().items():
         key = feature, snapshot.card.calibrated_on
         if key not in kept:
             then = snapshot.card.population[feature]
@@ -275,7 +274,7 @@ def drift_locations(seen: Deliveries, snapshot: Snapshot) -> Rows:
         location("order_value", "day", cents[before] / 100, cents[day] / 100),
     ]
     kept = seen.kept.setdefault("locations", {})
-    for feature, values in population(snapshot.known_book, snapshot.night).items():
+    for feature, values in snapshot.features().items():
         unit = 100 if feature == "monetary" else 1
         key = feature, snapshot.card.calibrated_on
         if key not in kept:

@@ -127,6 +127,15 @@ class Snapshot:
         """First day on which anybody has a label."""
         return self._history.first_day
 
+    @property
+    def first_known(self) -> int:
+        """First day whose sizes are known here."""
+        return min(self._history.sizes)
+
+    def features(self) -> dict[str, Ints]:
+        """Recency, frequency and money in cents of everybody who has ordered."""
+        return population(self.known_book, self.night)
+
     @cached_property
     def first_order_days(self) -> Ints:
         first = self._history.first_order_days.copy()

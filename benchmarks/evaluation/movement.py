@@ -6,6 +6,7 @@ models under `dbt_project/models/quality` say it. The tables about orders are in
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +26,7 @@ FLAPPING_DAYS = 14
 RESPONSE_DAYS = 28
 FUTURE_DAYS = 90
 COHORT_WEEKS = 9
+RULES_SINCE = date(2000, 1, 1)
 
 
 def transitions(snapshot: Snapshot) -> Rows:
@@ -291,6 +293,15 @@ def definition_log(seen: Deliveries, snapshot: Snapshot) -> Rows:
             "first_used_on": snapshot.world.date_of(max(card.valid_from, snapshot.first_day)),
         }
         for card in snapshot.cards()
+    ]
+    rows += [
+        {
+            "definition_type": kind,
+            "definition_id": f"{kind}@{RULES_SINCE}",
+            "content_hash": kind,
+            "first_used_on": RULES_SINCE,
+        }
+        for kind in ("segment_rules", "lifecycle_stages")
     ]
     seen.kept.setdefault("definitions", {})[seen.night] = rows
     return rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from orchestration.measures.night import Night, judge_night
 from orchestration.rules import read_thresholds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from benchmarks.evaluation.labels import Card, Segments
     from benchmarks.evaluation.worlds import World
@@ -76,32 +77,62 @@ def night_tables(
     return {name: build() for name, build in builders.items() if name in chosen}
 
 
+@dataclass(frozen=True)
+class Evening:
+    """A night of a company before it is judged."""
+
+    night: int
+    tables: dict[str, Rows]
+    seen: Deliveries
+    snapshot: Snapshot
+
+    @property
+    def world(self) -> World:
+        return self.seen.world
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """A company as it is delivered: its orders, and what is wrong beside them.
+
+    Attributes:
+        world: the company.
+        cards: scorecards instead of those of the calendar.
+        copies: rows delivered twice: by night, how many of each kind staging sets apart.
+        edit: changes the tables of a night before they are judged.
+    """
+
+    world: World
+    cards: list[Card] | None = None
+    copies: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
+    edit: Callable[[Evening], None] | None = None
+
+
 def walk(
-    world: World,
+    delivered: Delivered,
     segments: Segments,
-    first: int,
-    last: int,
-    *,
-    wanted: Iterable[str] | None = None,
-    cards: list[Card] | None = None,
-    copies: Mapping[int, Mapping[str, int]] | None = None,
-) -> Iterator[tuple[int, dict[str, Rows]]]:
+    nights: Collection[int],
+    wanted: Collection[str] | None = None,
+) -> Iterator[Evening]:
     """Yield nights of a company with their tables.
 
     Args:
-        world: the company.
+        delivered: the company.
         segments: the segments and their cells.
-        first: first night.
-        last: last night.
+        nights: the nights wanted.
         wanted: names of the tables, all if none are given.
-        cards: scorecards instead of those of the calendar.
-        copies: rows delivered twice: by night, how many of each kind staging sets apart.
     """
-    kept = {"copies": copies or {}}
-    names = None if wanted is None else tuple(wanted)
-    for snapshot in History(world, segments, first, last, cards=cards).snapshots():
-        seen = Deliveries(world, snapshot.night, kept)
-        yield snapshot.night, night_tables(seen, snapshot, names)
+    world = delivered.world
+    kept = {"copies": delivered.copies}
+    history = History(world, segments, min(nights), max(nights), cards=delivered.cards)
+    for snapshot in history.snapshots():
+        if snapshot.night in nights:
+            seen = Deliveries(world, snapshot.night, kept)
+            tables = night_tables(seen, snapshot, wanted)
+            evening = Evening(snapshot.night, tables, seen, snapshot)
+            if delivered.edit is not None:
+                delivered.edit(evening)
+            yield evening
 
 
 def read_definitions(check_ids: Iterable[str] | None = None) -> dict[str, Definition]:
@@ -111,8 +142,6 @@ def read_definitions(check_ids: Iterable[str] | None = None) -> dict[str, Defini
     return {name: definition for name, definition in known.items() if name in chosen}
 
 
-def judged(
-    world: World, night: int, tables: dict[str, Rows], definitions: Mapping[str, Definition]
-) -> tuple[Result, ...]:
+def judge(evening: Evening, definitions: Mapping[str, Definition]) -> tuple[Result, ...]:
     """Judge a night as the nightly run does."""
-    return judge_night(Night(world.date_of(night), tables), definitions)
+    return judge_night(Night(evening.world.date_of(evening.night), evening.tables), definitions)
