@@ -32,8 +32,8 @@ from orchestration.settings import data_root_from_env
 
 SCHEMA_FILE = Path(__file__).parents[1] / "lifestage.schema.json"
 RESERVED_SCHEMAS = frozenset(
-    {"sample", "rules", "staging", "intermediate", "marts", "published", "main", "pg_catalog"}
-    | {"information_schema", "temp", "system"}
+    {"sample", "rules", "staging", "intermediate", "marts", "quality", "checks", "published"}
+    | {"main", "pg_catalog", "information_schema", "temp", "system"}
 )
 SECRET_KEY = re.compile(
     r"passw(or)?d|passphrase|secret|token|api_?key|access_?key|private_?key|credential",
@@ -259,6 +259,9 @@ class Publication(Strict):
         default=0.2, gt=0, le=1, description="Share of customers that may vanish in one run."
     )
     parquet: bool = Field(default=True, description="Write Parquet files beside the database.")
+    keep_generations: int = Field(
+        default=7, ge=1, le=1000, description="How many generations stay on disk to go back to."
+    )
 
 
 class Config(Strict):
