@@ -155,6 +155,8 @@ def _load_rules(connection: duckdb.DuckDBPyConnection, world: World) -> None:
         names = [column.split()[0] for column in columns.split(", ") if " " in column]
         names = [one for one in names if not one.endswith(")")]
         rows = getattr(world, name)
+        if name == "lifecycle_stages":  # a world gives bounds; the texts are those that ship
+            rows = [_shipped_stages()[row["stage"]] | row for row in rows]
         _insert(
             connection,
             f"rules.{name}",
@@ -166,6 +168,12 @@ def _load_rules(connection: duckdb.DuckDBPyConnection, world: World) -> None:
         columns = ", ".join(f"{one} {SEED_TYPES.get(one, 'varchar')}" for one in header)
         connection.execute(f"create table rules.{name} ({columns})")
         _insert(connection, f"rules.{name}", [tuple(row) for row in rows])
+
+
+@cache
+def _shipped_stages() -> dict[str, dict[str, str]]:
+    with (RULES / "lifecycle_stages.csv").open(newline="", encoding="utf-8") as file:
+        return {row["stage"]: row for row in csv.DictReader(file)}
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: list[tuple[Any, ...]]) -> None:
