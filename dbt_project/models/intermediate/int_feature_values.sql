@@ -1,6 +1,4 @@
-{% set measures = {
-    'recency': 'recency', 'frequency': 'frequency', 'monetary': 'monetary',
-} %}
+{% set state_features = ['recency', 'frequency', 'monetary'] %}
 with customer_days as (
     select * from {{ ref('int_customer_days') }}
 ),
@@ -18,6 +16,8 @@ scorecard_in_force as (
         and valid_to > {{ as_of() }}
 ),
 
+-- No window begins before this day, whatever the newest day is; a constant spares the older rows
+-- their checks.
 orders as (
     select
         order_date,
@@ -27,6 +27,7 @@ orders as (
     where
         is_counted
         and order_date <= {{ as_of() }}
+        and order_date > {{ add_days("cast('" ~ var('as_of_date') ~ "' as date)", -400) }}
 ),
 
 flow_windows as (
@@ -34,8 +35,9 @@ flow_windows as (
 ),
 
 -- The population that the scorecard was cut on, and the same kind of people today.
-reference_states as (
+states as (
     select
+        true as is_reference,
         {{ days_between('customer_days.last_order_date', 'scorecard_in_force.calibrated_on') }} as recency,
         customer_days.orders as frequency,
         customer_days.monetary
@@ -47,16 +49,26 @@ reference_states as (
     where
         customer_days.last_order_date is not null
         and customer_days.orders > 0
-),
-
-current_states as (
+    union all
     select
+        false as is_reference,
         {{ days_between('last_order_date', as_of()) }} as recency,
         orders as frequency,
         monetary
     from current_customers
 ),
 
+{% for feature in state_features %}
+{{ feature }}_values as (
+    select
+        cast({{ feature }} as decimal(18, 4)) as value,
+        count(*) filter (where is_reference) as reference_count,
+        count(*) filter (where not is_reference) as current_count
+    from states
+    group by {{ feature }}
+),
+
+{% endfor %}
 orders_in_windows as (
     select
         orders.gross_amount,
@@ -77,48 +89,19 @@ orders_in_windows as (
             )
 ),
 
-counted as (
-    {% for feature, column in measures.items() %}
+order_values as (
     select
-        '{{ feature }}' as feature,
-        'scorecard' as comparison,
-        cast({{ column }} as decimal(18, 4)) as value,
-        count(*) as reference_count,
-        0 as current_count
-    from reference_states
-    group by {{ column }}
-    union all
-    select
-        '{{ feature }}' as feature,
-        'scorecard' as comparison,
-        cast({{ column }} as decimal(18, 4)) as value,
-        0 as reference_count,
-        count(*) as current_count
-    from current_states
-    group by {{ column }}
-    union all
-    {% endfor %}
-    select
-        'order_value' as feature,
-        'flow' as comparison,
         gross_amount as value,
-        count(*) filter (where is_flow_reference) as reference_count,
-        count(*) filter (where is_flow_current) as current_count
+        count(*) filter (where is_flow_reference) as flow_reference_count,
+        count(*) filter (where is_flow_current) as flow_current_count,
+        count(*) filter (where is_day_reference) as day_reference_count,
+        count(*) filter (where is_day_current) as day_current_count
     from orders_in_windows
     group by gross_amount
-    union all
+),
+
+items_values as (
     select
-        'order_value' as feature,
-        'day' as comparison,
-        gross_amount as value,
-        count(*) filter (where is_day_reference) as reference_count,
-        count(*) filter (where is_day_current) as current_count
-    from orders_in_windows
-    group by gross_amount
-    union all
-    select
-        'items' as feature,
-        'flow' as comparison,
         cast(items as decimal(18, 4)) as value,
         count(*) filter (where is_flow_reference) as reference_count,
         count(*) filter (where is_flow_current) as current_count
@@ -127,16 +110,58 @@ counted as (
     group by items
 ),
 
+counted as (
+    {% for feature in state_features %}
+    select
+        '{{ feature }}' as feature,
+        'scorecard' as comparison,
+        value,
+        reference_count,
+        current_count,
+        sum(reference_count) over up_to_value as reference_up_to,
+        sum(current_count) over up_to_value as current_up_to
+    from {{ feature }}_values
+    window up_to_value as (order by value rows between unbounded preceding and current row)
+    union all
+    {% endfor %}
+    {% for comparison in ['flow', 'day'] %}
+    select
+        'order_value' as feature,
+        '{{ comparison }}' as comparison,
+        value,
+        {{ comparison }}_reference_count as reference_count,
+        {{ comparison }}_current_count as current_count,
+        sum({{ comparison }}_reference_count) over up_to_value as reference_up_to,
+        sum({{ comparison }}_current_count) over up_to_value as current_up_to
+    from order_values
+    window up_to_value as (order by value rows between unbounded preceding and current row)
+    union all
+    {% endfor %}
+    select
+        'items' as feature,
+        'flow' as comparison,
+        value,
+        reference_count,
+        current_count,
+        sum(reference_count) over up_to_value as reference_up_to,
+        sum(current_count) over up_to_value as current_up_to
+    from items_values
+    window up_to_value as (order by value rows between unbounded preceding and current row)
+),
+
 final as (
     select
         feature,
         comparison,
         value,
-        cast(sum(reference_count) as bigint) as reference_count,
-        cast(sum(current_count) as bigint) as current_count
+        cast(reference_count as bigint) as reference_count,
+        cast(current_count as bigint) as current_count,
+        cast(reference_up_to as bigint) as reference_up_to,
+        cast(current_up_to as bigint) as current_up_to
     from counted
-    group by feature, comparison, value
-    having sum(reference_count) + sum(current_count) > 0
+    where
+        reference_count > 0
+        or current_count > 0
 )
 
 select * from final

@@ -1,9 +1,6 @@
 {% set has_refunds = 'refunds' in var('inputs') %}
-{% set order_columns = [
-    'order_id', 'customer_id', 'gross_amount', 'refunded_amount', 'cost_amount', 'is_counted',
-] %}
-with orders as (
-    select * from {{ ref('stg_shop__orders') }}
+with orders_by_day as (
+    select * from {{ ref('int_orders_by_day') }}
 ),
 
 {% if has_refunds %}
@@ -14,13 +11,13 @@ refunds as (
 
 order_fingerprints as (
     select
-        order_date as order_day,
-        count(*) as row_count,
-        count(*) as order_rows,
-        sum(cast({{ row_hash(order_columns) }} as decimal(38, 0))) as fingerprint
-    from orders
-    where order_date <= {{ as_of() }}
-    group by order_date
+        date_day as order_day,
+        sum(order_rows) as row_count,
+        sum(order_rows) as order_rows,
+        sum(fingerprint) as fingerprint
+    from orders_by_day
+    where date_day <= {{ as_of() }}
+    group by date_day
 ),
 
 {% if has_refunds %}

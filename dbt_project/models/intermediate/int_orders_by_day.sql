@@ -1,3 +1,6 @@
+{% set fingerprinted = [
+    'order_id', 'customer_id', 'gross_amount', 'refunded_amount', 'cost_amount', 'is_counted',
+] %}
 with orders as (
     select * from {{ ref('stg_shop__orders') }}
 ),
@@ -14,7 +17,8 @@ final as (
         cast(sum(gross_amount) as decimal(38, 4)) as gross_amount,
         cast(sum(refunded_amount) as decimal(38, 4)) as refunded_amount,
         cast(coalesce(sum(cost_amount), 0) as decimal(38, 4)) as cost_amount,
-        max(ordered_at) as newest_at
+        max(ordered_at) as newest_at,
+        cast(sum(cast({{ row_hash(fingerprinted) }} as decimal(38, 0))) as decimal(38, 0)) as fingerprint
     from orders
     group by order_date, nullif(channel, '')
 )

@@ -17,88 +17,123 @@ flow_windows as (
     select * from {{ ref('int_flow_windows') }}
 ),
 
-values_ranked as (
+totals as (
     select
-        *,
-        sum(reference_count) over (
-            partition by feature, comparison order by value
-            rows between unbounded preceding and current row
-        ) as reference_up_to,
-        sum(reference_count) over (partition by feature, comparison) as reference_total
+        feature,
+        comparison,
+        max(reference_up_to) as reference_total
     from feature_values
+    group by feature, comparison
 ),
 
--- A value closes a bin when it takes the share of the reference over one tenth more, or over several.
-values_closing as (
+-- Edge k is the lowest value up to which there are k tenths of the reference.
+edges as (
     select
-        *,
-        least(floor(reference_up_to * {{ bins }} / cast(reference_total as decimal(18, 1))), {{ bins - 1 }})
-        > least(
-            floor((reference_up_to - reference_count) * {{ bins }} / cast(reference_total as decimal(18, 1))),
-            {{ bins - 1 }}
-        ) as is_edge
-    from values_ranked
-    where reference_total > 0
+        {% for number in range(1, bins) %}
+        min(
+            case
+                when feature_values.reference_up_to * {{ bins }} >= totals.reference_total * {{ number }}
+                    then feature_values.value
+            end
+        ) as edge_{{ number }},
+        {% endfor %}
+        feature_values.feature,
+        feature_values.comparison
+    from feature_values
+    inner join totals
+        on
+            feature_values.feature = totals.feature
+            and feature_values.comparison = totals.comparison
+    where totals.reference_total > 0
+    group by feature_values.feature, feature_values.comparison
+),
+
+-- Equal edges are one, and bins are numbered by the edges that are left.
+edges_numbered as (
+    {% for number in range(1, bins) %}
+    select
+        feature,
+        comparison,
+        edge_{{ number }} as edge,
+        1
+        {%- for other in range(2, number + 1) %}
+        + case when edge_{{ other }} > edge_{{ other - 1 }} then 1 else 0 end
+        {%- endfor %} as bin
+    from edges
+    {% if not loop.last %}union{% endif %}
+    {% endfor %}
+),
+
+-- The last bin is open, and listed when nothing lies in it, too.
+bins as (
+    select
+        feature,
+        comparison,
+        bin,
+        edge,
+        false as is_open
+    from edges_numbered
+    union all
+    select
+        feature,
+        comparison,
+        max(bin) + 1 as bin,
+        max(edge) as edge,
+        true as is_open
+    from edges_numbered
+    group by feature, comparison
 ),
 
 values_binned as (
     select
-        *,
-        1 + coalesce(sum(case when is_edge then 1 else 0 end) over (
-            partition by feature, comparison order by value
-            rows between unbounded preceding and 1 preceding
-        ), 0) as bin
-    from values_closing
+        feature_values.feature,
+        feature_values.comparison,
+        feature_values.reference_count,
+        feature_values.current_count,
+        1
+        + case when feature_values.value > edges.edge_1 then 1 else 0 end
+        {%- for number in range(2, bins) %}
+        + case
+            when
+                feature_values.value > edges.edge_{{ number }}
+                and edges.edge_{{ number }} > edges.edge_{{ number - 1 }}
+                then 1
+            else 0
+        end
+        {%- endfor %} as bin
+    from feature_values
+    inner join edges
+        on
+            feature_values.feature = edges.feature
+            and feature_values.comparison = edges.comparison
 ),
 
-edges as (
-    select
-        feature,
-        comparison,
-        count(*) as edge_count,
-        max(value) as last_edge
-    from values_binned
-    where is_edge
-    group by feature, comparison
-),
-
--- The last bin is open, and listed when nothing lies in it, too.
 counted as (
     select
         feature,
         comparison,
         bin,
-        max(case when is_edge then value end) as edge,
         sum(reference_count) as reference_count,
         sum(current_count) as current_count
     from values_binned
     group by feature, comparison, bin
-    union all
-    select
-        feature,
-        comparison,
-        edge_count + 1 as bin,
-        cast(null as decimal(18, 4)) as edge,
-        0 as reference_count,
-        0 as current_count
-    from edges
 ),
 
 number_bins as (
     select
-        counted.feature,
-        counted.comparison,
-        counted.bin,
-        coalesce(max(counted.edge), max(edges.last_edge)) as edge,
-        max(counted.edge) is null as is_open,
-        sum(counted.reference_count) as reference_count,
-        sum(counted.current_count) as current_count
-    from counted
-    inner join edges
+        bins.feature,
+        bins.comparison,
+        bins.bin,
+        bins.edge,
+        bins.is_open,
+        coalesce(counted.reference_count, 0) as reference_count,
+        coalesce(counted.current_count, 0) as current_count
+    from bins
+    left join counted
         on
-            counted.feature = edges.feature
-            and counted.comparison = edges.comparison
-    group by counted.feature, counted.comparison, counted.bin
+            bins.feature = counted.feature
+            and bins.comparison = counted.comparison
+            and bins.bin = counted.bin
 ),
 
 channels as (

@@ -1,66 +1,82 @@
+{# Money has four decimals: in ten-thousandths every value is a whole number, and fast to compute with. #}
+{% set units = 10000 %}
+{% set sides = ['reference', 'current'] %}
+{% set compared = [
+    ('recency', 'scorecard'), ('frequency', 'scorecard'), ('monetary', 'scorecard'),
+    ('order_value', 'flow'), ('order_value', 'day'),
+] %}
 with feature_values as (
-    select * from {{ ref('int_feature_values') }}
-    where feature <> 'items'
-),
-
-values_ranked as (
-    select
-        *,
-        sum(reference_count) over up_to_value as reference_up_to,
-        sum(current_count) over up_to_value as current_up_to,
-        sum(reference_count) over (partition by feature, comparison) as reference_total,
-        sum(current_count) over (partition by feature, comparison) as current_total
-    from feature_values
-    window
-        up_to_value as (
-            partition by feature, comparison order by value
-            rows between unbounded preceding and current row
-        )
-),
-
--- The middle one of an odd number, halfway between the middle two of an even one.
-medians as (
     select
         feature,
         comparison,
-        {% for side in ['reference', 'current'] %}
-        cast((
-            min(case when 2 * {{ side }}_up_to >= {{ side }}_total and {{ side }}_count > 0 then value end)
-            + min(case when 2 * {{ side }}_up_to > {{ side }}_total and {{ side }}_count > 0 then value end)
-        ) * 0.5 as decimal(20, 5)) as {{ side }}_median,
-        sum({{ side }}_count * value) as {{ side }}_sum,
-        {% endfor %}
-        max(reference_total) as reference_count,
-        max(current_total) as current_count
-    from values_ranked
+        cast(value * {{ units }} as bigint) as value_units,
+        reference_count,
+        current_count,
+        reference_up_to,
+        current_up_to
+    from {{ ref('int_feature_values') }}
+    where feature <> 'items'
+),
+
+totals as (
+    select
+        feature,
+        comparison,
+        max(reference_up_to) as reference_total,
+        max(current_up_to) as current_total
+    from feature_values
     group by feature, comparison
 ),
 
--- Sums are taken of what is left beside the median: exact, and small enough to be squared.
+-- The middle one of an odd number, the middle two of an even one.
+middles as (
+    select
+        {% for side in sides %}
+        min(
+            case when feature_values.{{ side }}_up_to * 2 >= totals.{{ side }}_total then feature_values.value_units end
+        ) as {{ side }}_lower,
+        min(
+            case when feature_values.{{ side }}_up_to * 2 > totals.{{ side }}_total then feature_values.value_units end
+        ) as {{ side }}_upper,
+        max(totals.{{ side }}_total) as {{ side }}_count,
+        {% endfor %}
+        feature_values.feature,
+        feature_values.comparison
+    from feature_values
+    inner join totals
+        on
+            feature_values.feature = totals.feature
+            and feature_values.comparison = totals.comparison
+    group by feature_values.feature, feature_values.comparison
+),
+
+-- Sums are taken of what is left beside the middle: exact, and small enough to be squared. Distances
+-- are from the median, which may lie between two values, so they are counted in half units.
 differences as (
     select
-        {% for side in ['reference', 'current'] %}
-        cast(
-            feature_values.value - cast(coalesce(medians.{{ side }}_median, 0) as decimal(18, 4))
-            as decimal(18, 4)
-        ) as {{ side }}_difference,
+        {% for side in sides %}
         feature_values.{{ side }}_count,
+        feature_values.value_units - coalesce(middles.{{ side }}_lower, 0) as {{ side }}_difference,
         {% endfor %}
         feature_values.feature,
         feature_values.comparison,
-        abs(feature_values.value - medians.reference_median) as distance
+        abs(2 * feature_values.value_units - middles.reference_lower - middles.reference_upper) as distance
     from feature_values
-    inner join medians
+    inner join middles
         on
-            feature_values.feature = medians.feature
-            and feature_values.comparison = medians.comparison
+            feature_values.feature = middles.feature
+            and feature_values.comparison = middles.comparison
 ),
 
 moments as (
     select
-        {% for side in ['reference', 'current'] %}
-        sum({{ side }}_count * {{ side }}_difference) as {{ side }}_difference_sum,
-        sum({{ side }}_count * ({{ side }}_difference * {{ side }}_difference)) as {{ side }}_square_sum,
+        {% for side in sides %}
+        sum(
+            cast({{ side }}_count as decimal(19, 0)) * {{ side }}_difference
+        ) as {{ side }}_difference_sum,
+        sum(
+            {{ side }}_count * (cast({{ side }}_difference as decimal(38, 0)) * {{ side }}_difference)
+        ) as {{ side }}_square_sum,
         {% endfor %}
         feature,
         comparison
@@ -68,66 +84,80 @@ moments as (
     group by feature, comparison
 ),
 
-distances as (
+distances_ranked as (
+    {% for feature, comparison in compared %}
     select
         feature,
         comparison,
         distance,
-        sum(reference_count) as reference_count
-    from differences
-    where reference_count > 0
-    group by feature, comparison, distance
-),
-
-distances_ranked as (
-    select
-        *,
         sum(reference_count) over (
-            partition by feature, comparison order by distance
-            rows between unbounded preceding and current row
-        ) as up_to,
-        sum(reference_count) over (partition by feature, comparison) as total
-    from distances
+            order by distance rows between unbounded preceding and current row
+        ) as up_to
+    from differences
+    where
+        feature = '{{ feature }}'
+        and comparison = '{{ comparison }}'
+        and reference_count > 0
+    {% if not loop.last %}union all{% endif %}
+    {% endfor %}
 ),
 
 deviations as (
     select
-        feature,
-        comparison,
-        cast((
-            min(case when 2 * up_to >= total then distance end)
-            + min(case when 2 * up_to > total then distance end)
-        ) * 0.5 as decimal(21, 6)) as reference_mad
+        distances_ranked.feature,
+        distances_ranked.comparison,
+        min(
+            case when distances_ranked.up_to * 2 >= totals.reference_total then distances_ranked.distance end
+        ) as lower_distance,
+        min(
+            case when distances_ranked.up_to * 2 > totals.reference_total then distances_ranked.distance end
+        ) as upper_distance
     from distances_ranked
-    group by feature, comparison
+    inner join totals
+        on
+            distances_ranked.feature = totals.feature
+            and distances_ranked.comparison = totals.comparison
+    group by distances_ranked.feature, distances_ranked.comparison
 ),
 
 final as (
     select
-        medians.feature,
-        medians.comparison,
-        cast(medians.reference_count as bigint) as reference_count,
-        {{ as_double('medians.reference_median') }} as reference_median,
-        {{ as_double('deviations.reference_mad') }} as reference_mad,
-        {{ as_double('medians.reference_sum') }} / nullif(medians.reference_count, 0) as reference_mean,
+        middles.feature,
+        middles.comparison,
+        cast(middles.reference_count as bigint) as reference_count,
+        {{ as_double('middles.reference_lower + middles.reference_upper') }} / {{ 2 * units }} as reference_median,
+        {{ as_double('deviations.lower_distance + deviations.upper_distance') }} / {{ 4 * units }} as reference_mad,
+        case
+            when middles.reference_count > 0
+                then (
+                    {{ as_double('middles.reference_lower') }}
+                    + {{ as_double('moments.reference_difference_sum') }} / middles.reference_count
+                ) / {{ units }}
+        end as reference_mean,
         {{ exact_stddev(
-            'medians.reference_count', 'moments.reference_difference_sum', 'moments.reference_square_sum'
-        ) }} as reference_stddev,
-        cast(medians.current_count as bigint) as current_count,
-        {{ as_double('medians.current_median') }} as current_median,
-        {{ as_double('medians.current_sum') }} / nullif(medians.current_count, 0) as current_mean,
+            'middles.reference_count', 'moments.reference_difference_sum', 'moments.reference_square_sum'
+        ) }} / {{ units }} as reference_stddev,
+        cast(middles.current_count as bigint) as current_count,
+        {{ as_double('middles.current_lower + middles.current_upper') }} / {{ 2 * units }} as current_median,
+        case
+            when middles.current_count > 0
+                then (
+                    {{ as_double('middles.current_lower') }}
+                    + {{ as_double('moments.current_difference_sum') }} / middles.current_count
+                ) / {{ units }}
+        end as current_mean,
         {{ exact_stddev(
-            'medians.current_count', 'moments.current_difference_sum', 'moments.current_square_sum'
-        ) }} as current_stddev
-    from medians
+            'middles.current_count', 'moments.current_difference_sum', 'moments.current_square_sum'
+        ) }} / {{ units }} as current_stddev
+    from middles
     inner join moments
         on
-            medians.feature = moments.feature
-            and medians.comparison = moments.comparison
+            middles.feature = moments.feature
+            and middles.comparison = moments.comparison
     left join deviations
         on
-            medians.feature = deviations.feature
-            and medians.comparison = deviations.comparison
+            middles.feature = deviations.feature
+            and middles.comparison = deviations.comparison
 )
 
 select * from final

@@ -26,12 +26,57 @@ stage_codes as (
     select * from {{ ref('int_stage_codes') }}
 ),
 
+label_codes as (
+    select
+        'segment' as axis,
+        segment as label,
+        segment_code as code
+    from segment_codes
+    union all
+    select
+        'stage' as axis,
+        stage as label,
+        stage_code as code
+    from stage_codes
+    union all
+    select distinct
+        axis,
+        'none' as label,
+        0 as code
+    from forbidden_moves
+),
+
+rules_named as (
+    select
+        *,
+        axis || ' ' || from_label || ' > ' || to_label as rule
+    from forbidden_moves
+),
+
+-- A rule about a label that the rules in force do not have drops out here.
+rules_coded as (
+    select
+        rules_named.rule,
+        rules_named.axis,
+        ' ' || coalesce(rules_named.unless_causes, '') || ' ' as unless_causes,
+        from_codes.code as from_code,
+        to_codes.code as to_code
+    from rules_named
+    inner join label_codes as from_codes
+        on
+            rules_named.axis = from_codes.axis
+            and rules_named.from_label = from_codes.label
+    inner join label_codes as to_codes
+        on
+            rules_named.axis = to_codes.axis
+            and (rules_named.to_label = to_codes.label or rules_named.to_label = '*')
+),
+
 begun as (
     select
         customer_id,
         valid_from as date_day,
         segment_code,
-        previous_segment_code,
         stage_code,
         cause_code
     from intervals
@@ -57,64 +102,35 @@ steps as (
         begun.customer_id,
         begun.date_day,
         begun.cause_code,
-        from_segments.segment as from_segment,
-        to_segments.segment as to_segment,
-        from_stages.stage as from_stage,
-        to_stages.stage as to_stage
+        coalesce(ended.segment_code, 0) as from_segment_code,
+        begun.segment_code as to_segment_code,
+        coalesce(ended.stage_code, 0) as from_stage_code,
+        begun.stage_code as to_stage_code
     from begun
     left join ended
         on
             begun.customer_id = ended.customer_id
             and begun.date_day = ended.date_day
-    left join segment_codes as from_segments on ended.segment_code = from_segments.segment_code
-    left join segment_codes as to_segments on begun.segment_code = to_segments.segment_code
-    left join stage_codes as from_stages on ended.stage_code = from_stages.stage_code
-    left join stage_codes as to_stages on begun.stage_code = to_stages.stage_code
 ),
 
-moves as (
-    select
-        'segment' as axis,
-        customer_id,
-        date_day,
-        cause_code,
-        coalesce(from_segment, 'none') as from_label,
-        to_segment as to_label
-    from steps
-    where from_segment is distinct from to_segment
-    union all
-    select
-        'stage' as axis,
-        customer_id,
-        date_day,
-        cause_code,
-        coalesce(from_stage, 'none') as from_label,
-        to_stage as to_label
-    from steps
-    where from_stage is distinct from to_stage
-),
-
-rules_named as (
-    select
-        *,
-        axis || ' ' || from_label || ' > ' || to_label as rule
-    from forbidden_moves
-),
-
--- Several things can happen on one day and only one of them is the cause; any of them excuses.
 suspects as (
+    {% for axis in ['segment', 'stage'] %}
     select
-        rules_named.rule,
-        ' ' || coalesce(rules_named.unless_causes, '') || ' ' as unless_causes,
-        moves.customer_id,
-        moves.date_day,
-        {{ cause_name('moves.cause_code') }} as cause
-    from moves
-    inner join rules_named
+        rules_coded.rule,
+        rules_coded.unless_causes,
+        steps.customer_id,
+        steps.date_day,
+        {{ cause_name('steps.cause_code') }} as cause
+    from steps
+    inner join rules_coded
         on
-            moves.axis = rules_named.axis
-            and moves.from_label = rules_named.from_label
-            and (moves.to_label = rules_named.to_label or rules_named.to_label = '*')
+            steps.from_{{ axis }}_code = rules_coded.from_code
+            and steps.to_{{ axis }}_code = rules_coded.to_code
+    where
+        rules_coded.axis = '{{ axis }}'
+        and rules_coded.from_code <> rules_coded.to_code
+    {% if not loop.last %}union all{% endif %}
+    {% endfor %}
 ),
 
 accused as (
@@ -123,6 +139,7 @@ accused as (
     where unless_causes not like '% ' || cause || ' %'
 ),
 
+-- Several things can happen on one day and only one of them is the cause; any of them excuses.
 violations as (
     select
         accused.rule,
