@@ -29,10 +29,11 @@ from orchestration.explain import explain as explained
 from orchestration.gate import GateError
 from orchestration.measures.rules import lint_rules
 from orchestration.measures.summary import bar
+from orchestration.measures.thresholds import lint_thresholds
 from orchestration.overlay import rules_dir
 from orchestration.publication import DATABASE_FILE, PARQUET, published_generation
 from orchestration.publication_status import read_status
-from orchestration.rules import RuleFileError, read_rules
+from orchestration.rules import RuleFileError, read_rules, read_thresholds
 from orchestration.warehouse import WarehouseError, open_database
 from orchestration.what_if import read_candidate
 from orchestration.what_if import what_if as compared
@@ -106,9 +107,13 @@ def explain(
 
 @app.command("lint-rules")
 def lint() -> None:
-    """Check the segment rules, the lifecycle and the cut points for mistakes."""
+    """Check the segment rules, the lifecycle, the cut points and the checks for mistakes."""
     config, settings = installation()
-    findings = lint_rules(read_rules(rules_dir(settings, config)))
+    directory = rules_dir(settings, config)
+    findings = [
+        *lint_rules(read_rules(directory)),
+        *lint_thresholds(read_thresholds(directory)),
+    ]
     console = output()
     for finding in findings:
         line = f"{finding.severity} {finding.check} {finding.preset} {finding.subject}:"

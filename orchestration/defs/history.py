@@ -26,11 +26,12 @@ from orchestration.defs.steps import (
 )
 from orchestration.measures.rules import lint_rules
 from orchestration.measures.summary import moves_table, segment_table
+from orchestration.measures.thresholds import lint_thresholds
 from orchestration.overlay import rules_dir
 from orchestration.partitions import day_of_run
 from orchestration.project import run_target
 from orchestration.provenance import code_hash, mark_built
-from orchestration.rules import RuleFileError, read_rules
+from orchestration.rules import RuleFileError, read_rules, read_thresholds
 from orchestration.settings import WAREHOUSE_FILE, Settings
 from orchestration.translator import LayeredTranslator
 from orchestration.warehouse import Session, open_database, quoted
@@ -115,7 +116,10 @@ def _newest_day(settings: Settings) -> date | None:
 def _check_rules(context: dg.AssetExecutionContext, directory: Path, preset: str) -> None:
     """Refuse rules that leave customers without a segment, before anything is computed."""
     try:
-        findings = lint_rules(read_rules(directory), [preset])
+        findings = [
+            *lint_rules(read_rules(directory), [preset]),
+            *lint_thresholds(read_thresholds(directory)),
+        ]
     except RuleFileError as error:
         raise refused(str(error)) from error
     for finding in findings:
