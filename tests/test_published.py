@@ -251,6 +251,21 @@ def test_online_retail_gives_every_published_customer(online_retail: Example) ->
         assert math.isclose(monetary, money, rel_tol=1e-9), customer
 
 
+def test_a_fifth_of_online_retail_brings_the_published_share(online_retail: Example) -> None:
+    """74.6 % of the money of 2010-11 came from a fifth of the customers."""
+    (row,) = online_retail.ask(
+        """
+        select top_20_share_to_date from marts.segment_performance
+        where top_20_share_to_date is not null
+        """
+    )
+    spent = sorted(
+        (float(row["monetary"]) for row in read_answer("online_retail_customers.csv")), reverse=True
+    )
+    assert row[0] == Decimal("0.746170")
+    assert float(row[0]) == pytest.approx(sum(spent[:868]) / sum(spent), abs=1e-6)
+
+
 def test_online_retail_loses_no_row_and_no_penny(online_retail: Example) -> None:
     intake = online_retail.ask(
         """
