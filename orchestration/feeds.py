@@ -33,6 +33,7 @@ from orchestration.csv_text import (
     missing_remedy,
 )
 from orchestration.settings import Settings
+from orchestration.warehouse import open_database
 
 Status = Literal["LOADED", "ALREADY_LOADED", "REMOVED", "DUPLICATE_FILE"]
 LOADS_TABLE = "_loads"
@@ -157,20 +158,18 @@ def load_feeds(config: Config, settings: Settings) -> LoadReport:
 
     Raises:
         FeedError: A file cannot be trusted; nothing is changed then.
+        WarehouseError: The warehouse is damaged or in use by another process.
     """
     settings.home.mkdir(parents=True, exist_ok=True)
     roots = [settings.project_root.resolve()]
     if settings.data_root:
         roots.append(settings.data_root)
-    with duckdb.connect(
-        str(settings.warehouse_path),
-        config={
-            "threads": settings.threads,
-            "memory_limit": settings.memory_limit,
-            "preserve_insertion_order": "false",
-        },
-    ) as connection:
-        connection.execute("set timezone = 'UTC'")
+    with open_database(
+        settings.warehouse_path, read_only=False, memory_limit=settings.memory_limit
+    ) as session:
+        connection = session.connection
+        connection.execute(f"set threads = {settings.threads}")
+        connection.execute("set preserve_insertion_order = false")
         connection.execute("begin")
         try:
             report = _mirror(connection, config, settings, roots)

@@ -22,7 +22,7 @@ from orchestration.definitions import build_definitions
 from orchestration.defs.nightly import JOB_NAME
 from orchestration.partitions import business_days, last_complete_day
 from orchestration.project import ProjectError
-from orchestration.run_history import first_failure, run_history, write_without_waiting
+from orchestration.run_history import first_failure, one_line, run_history, write_without_waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -160,8 +160,14 @@ def _is_alive(process: int) -> bool:
 
 def _tell_step(entry: dg.EventLogEntry, tell: Callable[[str, int, int], None]) -> None:
     event = entry.dagster_event
-    if event is not None and event.event_type == dg.DagsterEventType.STEP_START:
+    if event is None:
+        return
+    if event.event_type == dg.DagsterEventType.STEP_START:
         tell(STEPS.get(event.step_key or "", "publishing"), 0, 0)
+    elif event.event_type == dg.DagsterEventType.STEP_UP_FOR_RETRY:
+        error = event.step_retry_data.error
+        reason = one_line(error) if error else "the machine is busy"
+        tell(f"{reason}; trying again in a while", 0, 0)
 
 
 class _DbtProgress(io.TextIOBase):

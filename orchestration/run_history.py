@@ -6,6 +6,7 @@ What is in the tables is never stored here; losing the history loses no result.
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,11 @@ from orchestration.overlay import REPOSITORY
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from contextlib import AbstractContextManager
+
+    from dagster._utils.error import SerializableErrorInfo
+
+# Errors of the project explain themselves; their class says nothing to the reader.
+OWN_ERROR = re.compile(r"^orchestration\.[\w.]+: ")
 
 
 def run_history() -> AbstractContextManager[dg.DagsterInstance]:
@@ -42,9 +48,14 @@ def first_failure(events: Iterable[dg.DagsterEvent]) -> str | None:
         if failure.user_failure_data and failure.user_failure_data.description:
             return failure.user_failure_data.description
         if failure.error:
-            cause = failure.error.cause or failure.error
-            return cause.message.strip().splitlines()[0]
+            return one_line(failure.error)
     return None
+
+
+def one_line(error: SerializableErrorInfo) -> str:
+    """Say what Dagster recorded of an error: the first line of its cause."""
+    cause = error.cause or error
+    return OWN_ERROR.sub("", cause.message.strip().splitlines()[0])
 
 
 def write_without_waiting() -> None:

@@ -30,6 +30,7 @@ class Settings:
     threads: int = 2
     memory_limit: str = "4GB"
     data_root: Path | None = None
+    retry_seconds: float = 20
     # Addresses hold passwords: they are not part of what is printed of the settings.
     alert_urls: tuple[str, ...] = field(default=(), repr=False)
 
@@ -49,6 +50,7 @@ class Settings:
             threads=int(os.environ.get("LIFESTAGE_THREADS", "2")),
             memory_limit=os.environ.get("LIFESTAGE_MEMORY_LIMIT", "4GB"),
             data_root=data_root_from_env(),
+            retry_seconds=float(os.environ.get("LIFESTAGE_RETRY_SECONDS", "20")),
             alert_urls=tuple(os.environ.get("LIFESTAGE_ALERT_URLS", "").split()),
         )
 

@@ -8,6 +8,7 @@ between two steps.
 from __future__ import annotations
 
 import fcntl
+import re
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 READABLE_STORAGE = "v1.0.0"
 SMALL_RESULT = 10_000
 WAIT_FOR_LOCK_SECONDS = 3600
+LOCK_HOLDER = re.compile(r"lock is held in (.+?) \(PID (\d+)\)")
 # What the engine raises; its words may hold values of the data.
 EngineError = duckdb.Error
 
@@ -118,7 +120,7 @@ def open_database(path: Path, *, read_only: bool, memory_limit: str = "4GB") -> 
             path, read_only=read_only, config={"memory_limit": memory_limit}
         )
     except duckdb.Error as error:
-        raise WarehouseError(_why_not_open(path, error)) from error
+        raise WarehouseError(why_not_open(path, str(error))) from error
     try:
         connection.execute("set TimeZone = 'UTC'").fetchall()
         yield Session(connection)
@@ -146,7 +148,7 @@ def attach(session: Session, path: Path, name: str, *, read_only: bool) -> None:
     try:
         session.run(f"attach {literal(path)} as {quoted(name)} ({option})")
     except duckdb.Error as error:
-        raise WarehouseError(_why_not_open(path, error)) from error
+        raise WarehouseError(why_not_open(path, str(error))) from error
 
 
 def describe_table(
@@ -213,8 +215,18 @@ def only_writer(home: Path, on_wait: Callable[[], None] | None = None) -> Genera
         yield
 
 
-def _why_not_open(path: Path, error: duckdb.Error) -> str:
-    text = str(error)
-    if "lock" in text.lower():
-        return f"{path.name} is open in another program: close it there and run again"
-    return f"{path.name} cannot be opened: {text.splitlines()[0]}"
+def why_not_open(path: Path, said: str) -> str:
+    """Say in one line why a file cannot be opened, and which process holds it if one does.
+
+    Args:
+        path: The file.
+        said: What the engine said about it.
+    """
+    if "lock" not in said.lower():
+        return f"{path.name} cannot be opened: {said.splitlines()[0]}"
+    holder = LOCK_HOLDER.search(said)
+    by = f"{holder[1].rpartition('/')[2]}, process {holder[2]}" if holder else "another program"
+    return (
+        f"{path.name} is open in {by}: close it there and run again;"
+        " what others may read is in published/"
+    )

@@ -49,7 +49,7 @@ def feed_assets(
         specs=specs,
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
-        retry_policy=retry_policy(),
+        retry_policy=retry_policy(settings),
         pool=WRITER_POOL,
     )
     def raw_feeds(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:

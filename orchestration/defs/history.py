@@ -34,10 +34,17 @@ from orchestration.provenance import code_hash, mark_built
 from orchestration.rules import RuleFileError, read_rules, read_thresholds
 from orchestration.settings import WAREHOUSE_FILE, Settings
 from orchestration.translator import LayeredTranslator
-from orchestration.warehouse import Session, open_database, quoted
+from orchestration.warehouse import (
+    Session,
+    WarehouseError,
+    open_database,
+    quoted,
+    why_not_open,
+)
 
 # What an engine says when the next attempt may go better.
-PASSING_TROUBLE = ("could not set lock", "conflicting lock", "out of memory")
+LOCKED = ("could not set lock", "conflicting lock")
+OUT_OF_MEMORY = "out of memory"
 
 WAREHOUSE_NAME = WAREHOUSE_FILE.removesuffix(".duckdb")
 
@@ -72,7 +79,7 @@ def history_assets(
         dagster_dbt_translator=LayeredTranslator(installed.business_timezone),
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
-        retry_policy=retry_policy(),
+        retry_policy=retry_policy(settings),
         pool=WRITER_POOL,
     )
     def history(
@@ -85,10 +92,12 @@ def history_assets(
             if not config.full_refresh:
                 day = max(day, _newest_day(settings) or day)
             args = build_args(installed, day, full_refresh=config.full_refresh)
+            # A dbt that does not start would leave the results of the run before.
+            (run_target(settings) / "run_results.json").unlink(missing_ok=True)
             invocation = dbt.cli(
                 args, context=context, target_path=run_target(settings), raise_on_error=True
             )
-            events, trouble = _finish(invocation)
+            events, trouble = _finish(invocation, settings.warehouse_path)
             if trouble is None:
                 with open_database(settings.warehouse_path, read_only=False) as session:
                     mark_built(session, code)
@@ -133,15 +142,17 @@ def _check_rules(context: dg.AssetExecutionContext, directory: Path, preset: str
         raise refused(f"the rules are refused: {named}")
 
 
-def _finish(invocation: DbtCliInvocation) -> tuple[list[Any], Exception | None]:
+def _finish(invocation: DbtCliInvocation, warehouse: Path) -> tuple[list[Any], Exception | None]:
     """Let dbt run to its end; the events wait, because the file is dbt's until then."""
     events: list[Any] = []
     try:
         events.extend(invocation.stream())
     except DagsterDbtCliRuntimeError as error:
         reason = _reason(invocation)
-        is_passing = any(mark in f"{reason} {error}".lower() for mark in PASSING_TROUBLE)
-        return events, error if is_passing else refused(reason)
+        said = f"{reason} {error}"
+        if any(mark in said.lower() for mark in LOCKED):
+            return events, WarehouseError(why_not_open(warehouse, said))
+        return events, error if OUT_OF_MEMORY in said.lower() else refused(reason)
     return events, None
 
 

@@ -50,7 +50,7 @@ def publication_asset(
         owners=["data@example.com"],
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
-        retry_policy=retry_policy(),
+        retry_policy=retry_policy(settings),
         freshness_policy=freshness_promise(config.business_timezone),
         pool=WRITER_POOL,
     )

@@ -20,9 +20,11 @@ WRITER_POOL = "warehouse"
 RETRIES = 2
 
 
-def retry_policy() -> dg.RetryPolicy:
+def retry_policy(settings: Settings) -> dg.RetryPolicy:
     """Try again twice, the second time later: a file in use, a machine short of memory."""
-    return dg.RetryPolicy(max_retries=RETRIES, delay=20, backoff=dg.Backoff.EXPONENTIAL)
+    return dg.RetryPolicy(
+        max_retries=RETRIES, delay=settings.retry_seconds, backoff=dg.Backoff.EXPONENTIAL
+    )
 
 
 def refused(reason: str) -> dg.Failure:
