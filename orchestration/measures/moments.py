@@ -24,7 +24,7 @@ def eta_squared(counts: ArrayLike, means: ArrayLike, variances: ArrayLike) -> tu
     n, mean, variance = (np.asarray(part, dtype=float) for part in (counts, means, variances))
     between = float((n * (mean - (n * mean).sum() / n.sum()) ** 2).sum())
     within = float((n * variance).sum())
-    if between + within <= 0:
+    if not 0 < between + within < np.inf:
         return float("nan"), float("nan")
     freedom = n.sum() - len(n)
     f = (between / (len(n) - 1)) / (within / freedom) if within > 0 and len(n) > 1 else np.nan

@@ -50,7 +50,10 @@ def flow_drift(night: Night, definition: Definition) -> list[Measurement]:
 
 
 def _drift(night: Night, definition: Definition, comparison: str) -> list[Measurement]:
-    rows = [row for row in night.rows("drift_bins") if row["comparison"] == comparison]
+    rows = sorted(
+        (row for row in night.rows("drift_bins") if row["comparison"] == comparison),
+        key=lambda row: int(row["bin"]),
+    )
     found = [
         _feature_drift(feature, bins, definition, comparison)
         for (feature,), bins in grouped(rows, "feature").items()
@@ -250,7 +253,10 @@ def new_category(night: Night, definition: Definition) -> list[Measurement]:
 
 
 def _channels(night: Night, definition: Definition) -> list[Measurement]:
-    rows = [row for row in night.rows("drift_bins") if row["feature"] == CATEGORY]
+    rows = sorted(
+        (row for row in night.rows("drift_bins") if row["feature"] == CATEGORY),
+        key=lambda row: int(row["bin"]),
+    )
     before, now = total(rows, "reference_count"), total(rows, "current_count")
     counts: dict[str, Any] = {"reference_count": whole(before), "current_count": whole(now)}
     if before is None or now is None or not rows or not definition.enough(before, now):

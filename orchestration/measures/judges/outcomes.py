@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 
 def response_difference(night: Night, definition: Definition) -> list[Measurement]:
     """C43: do segments of 28 days ago buy again at different rates."""
-    rows = [row for row in night.rows("responses") if row["customers"]]
+    rows = sorted(
+        (row for row in night.rows("responses") if row["customers"]),
+        key=lambda row: row["segment"],
+    )
     customers = total(rows, "customers") or 0.0
     count = int(customers)
     if not definition.enough(None, customers) or len(rows) < 2:

@@ -91,7 +91,7 @@ def eta2(night: Night, definition: Definition) -> list[Measurement]:
     """C42: share of the variance of each feature that lies between segments."""
     found = []
     for (feature,), rows in grouped(night.rows("segment_moments"), "feature").items():
-        held = [row for row in rows if row["customers"]]
+        held = sorted((row for row in rows if row["customers"]), key=lambda row: row["segment"])
         customers = total(held, "customers") or 0.0
         count = int(customers)
         if not definition.enough(None, customers) or len(held) < 2:
