@@ -262,6 +262,7 @@ class Publication(Strict):
     keep_generations: int = Field(
         default=7, ge=1, le=1000, description="How many generations stay on disk to go back to."
     )
+    report: bool = Field(default=True, description="Write report.html beside the database.")
 
 
 class Config(Strict):
