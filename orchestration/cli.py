@@ -29,7 +29,6 @@ from orchestration.explain import explain as explained
 from orchestration.gate import GateError
 from orchestration.measures.rules import lint_rules
 from orchestration.measures.summary import bar
-from orchestration.measures.thresholds import lint_thresholds
 from orchestration.overlay import rules_dir
 from orchestration.publication import DATABASE_FILE, PARQUET, published_generation
 from orchestration.publication_status import read_status
@@ -108,6 +107,8 @@ def explain(
 @app.command("lint-rules")
 def lint() -> None:
     """Check the segment rules, the lifecycle, the cut points and the checks for mistakes."""
+    from orchestration.measures.thresholds import lint_thresholds  # noqa: PLC0415 - scipy is slow
+
     config, settings = installation()
     directory = rules_dir(settings, config)
     findings = [

@@ -5,8 +5,8 @@ What is accepted is decided by `orchestration.gate`, what is served by `orchestr
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
-from itertools import groupby
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,11 +22,19 @@ from orchestration.provenance import own_database
 from orchestration.warehouse import only_writer, open_database
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import date
 
     from orchestration.settings import Settings
     from orchestration.warehouse import Session
 
+COUNTED = {
+    "error": "with errors",
+    "warn": "with warnings",
+    "insufficient_data": "with too little data",
+    "pass": "well",
+}
+WORDS = {"error": "error", "warn": "warning", "insufficient_data": "no data", "pass": "well"}
 NO_RESULTS = "checks     none yet: run `lifestage refresh`"
 HeldDay = Annotated[
     datetime, typer.Option("--as-of", formats=["%Y-%m-%d"], help="The day that was held.")
@@ -49,20 +57,16 @@ def checks(
     if verdict is None:
         output().print(NO_RESULTS, highlight=False)
         return
-    output().print(verdict_line(verdict), highlight=False, soft_wrap=True)
+    output().print(verdict_line(verdict, results), highlight=False, soft_wrap=True)
     ordered = worst_first(results)
-    shown = ordered if every else list({row.check_name: row for row in reversed(ordered)}.values())
-    subjects = {name: len(list(rows)) for name, rows in groupby(results, lambda r: r.check_name)}
-    rows = [
-        (
-            row.status.replace("_", " "),
-            row.check_name,
-            row.subject if every or subjects[row.check_name] == 1 else _of_several(row, subjects),
-            row.message,
-        )
-        for row in worst_first(shown)
-    ]
-    print_table(("status", "check", "of", "found"), rows)
+    others = Counter(row.check_name for row in results)
+    told = set()
+    for row in ordered:
+        if not every and row.check_name in told:
+            continue
+        told.add(row.check_name)
+        hidden = others[row.check_name] - 1
+        print_result(row, f" ({hidden} more)" if hidden and not every else "")
 
 
 def approve(
@@ -93,7 +97,7 @@ def rollback(
     show: Annotated[bool, typer.Option("--list", help="Only say which ones there are.")] = False,
 ) -> None:
     """Let readers see an older generation again, until the next refresh publishes."""
-    _, settings = installation()
+    config, settings = installation()
     if show:
         kept = kept_generations(settings.published_dir)
         rows = [
@@ -102,8 +106,14 @@ def rollback(
         ]
         print_table(("generation", "as of", ""), rows)
         return
+    from orchestration.report import write_report  # noqa: PLC0415 - draws, which is slow to import
+
     with only_writer(settings.home):
-        done = put_back(settings.published_dir, generation)
+        done = put_back(
+            settings.published_dir,
+            generation,
+            report=write_report if config.publication.report else None,
+        )
     output().print(done.message, highlight=False, soft_wrap=True)
 
 
@@ -120,10 +130,25 @@ def newest_results(session: Session) -> tuple[dict[str, Any] | None, list[Any]]:
     return verdict, [SimpleNamespace(**row) for row in rows]
 
 
-def verdict_line(verdict: dict[str, Any]) -> str:
+def verdict_line(verdict: dict[str, Any], results: Sequence[Any]) -> str:
     """Say in one line what was concluded about the newest night."""
-    allows = "may be published" if verdict["allows_publication"] else "is held back"
-    return f"verdict    as of {verdict['as_of_date']}: {verdict['status']}, {allows}"
+    counts = Counter(row.status for row in results)
+    found = ", ".join(
+        f"{counts[status]} {words}" for status, words in COUNTED.items() if counts[status]
+    )
+    allowed = "may be published" if verdict["allows_publication"] else "are held back"
+    messages = "" if verdict["allows_activation"] else ", messages are held back"
+    return f"verdict    as of {verdict['as_of_date']}: {found}; the tables {allowed}{messages}"
+
+
+def print_result(row: Any, more: str = "") -> None:
+    """Print a result in one line."""
+    output().print(
+        f"{WORDS[row.status]:<10} {row.check_name}, {row.subject}: {row.message}{more}",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 def print_verdict(settings: Settings) -> None:
@@ -133,16 +158,7 @@ def print_verdict(settings: Settings) -> None:
     if verdict is None:
         output().print(NO_RESULTS, highlight=False)
         return
-    output().print(verdict_line(verdict), highlight=False, soft_wrap=True)
+    output().print(verdict_line(verdict, results), highlight=False, soft_wrap=True)
     for row in worst_first(results):
         if row.status in {"error", "warn"}:
-            output().print(
-                f"{row.status:<10} {row.check_name}, {row.subject}: {row.message}",
-                highlight=False,
-                markup=False,
-                soft_wrap=True,
-            )
-
-
-def _of_several(row: Any, subjects: dict[str, int]) -> str:
-    return f"{row.subject} and {subjects[row.check_name] - 1} more"
+            print_result(row)

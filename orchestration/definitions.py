@@ -9,12 +9,14 @@ from dagster._utils.warnings import BetaWarning
 
 from orchestration.config import Config, load_config
 from orchestration.defs.alerts import alert_sensor
+from orchestration.defs.checks import check_assets
 from orchestration.defs.feeds import feed_assets
 from orchestration.defs.history import history_assets
 from orchestration.defs.nightly import nightly_job, nightly_schedule
 from orchestration.defs.publication import publication_asset
 from orchestration.partitions import business_days
 from orchestration.project import dbt_resource, prepared_project
+from orchestration.quality import definitions_in_force
 from orchestration.run_history import write_without_waiting
 from orchestration.settings import Settings
 
@@ -28,8 +30,11 @@ def build_definitions(config: Config, settings: Settings) -> dg.Definitions:
     project = prepared_project(settings, config)
     feeds = feed_assets(config, settings, partitions)
     history = history_assets(config, settings, project, partitions)
-    publication = publication_asset(config, settings, partitions, set(history.keys))
-    assets = [*feeds, history, publication]
+    built = set(history.keys)
+    definitions = definitions_in_force(settings, config)
+    checks = check_assets(config, settings, partitions, built, definitions)
+    publication = publication_asset(config, settings, partitions, built)
+    assets = [*feeds, history, checks, publication]
     job = nightly_job(dg.AssetSelection.assets(*assets), partitions)
     return dg.Definitions(
         assets=assets,

@@ -53,7 +53,7 @@ def feed_assets(
         pool=WRITER_POOL,
     )
     def raw_feeds(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
-        with alone(context, settings), telling_readers(context, settings):
+        with alone(context, settings), telling_readers(context, config, settings):
             try:
                 report = load_feeds(config, settings)
             except FeedError as error:

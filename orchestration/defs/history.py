@@ -85,7 +85,7 @@ def history_assets(
     def history(
         context: dg.AssetExecutionContext, dbt: DbtCliResource, config: HistoryConfig
     ) -> Iterator[Any]:
-        with alone(context, settings), telling_readers(context, settings):
+        with alone(context, settings), telling_readers(context, installed, settings):
             _check_rules(context, rules_dir(settings, installed), installed.segment_preset)
             code = code_hash(settings, installed)
             day = day_of_run(context)
@@ -104,7 +104,7 @@ def history_assets(
                     shown = _shown(session)
                 events = [_with_metadata(event, shown) for event in events]
             else:
-                tell_readers(context, settings, trouble)
+                tell_readers(context, installed, settings, trouble)
         yield from events
         if trouble is not None:
             raise trouble

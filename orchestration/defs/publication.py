@@ -1,6 +1,7 @@
-"""The last step: what was built and passed its tests is put in place for readers.
+"""The last step: what the verdict allows is put in place for readers.
 
-How that is done without a torn moment is in `orchestration.publication`.
+The publication asks for the verdict itself, so that it refuses as well when it is launched alone.
+How it is done without a torn moment is in `orchestration.publication`.
 """
 
 from typing import Any
@@ -8,8 +9,17 @@ from typing import Any
 import dagster as dg
 
 from orchestration.config import Config
-from orchestration.defs.steps import WRITER_POOL, alone, refused, retry_policy
+from orchestration.defs.checks import VERDICT_KEY
+from orchestration.defs.steps import (
+    WRITER_POOL,
+    alone,
+    refused,
+    report_writer,
+    retry_policy,
+    telling_readers,
+)
 from orchestration.partitions import day_of_run
+from orchestration.provenance import code_hash
 from orchestration.publication import (
     DATABASE_FILE,
     PARQUET,
@@ -18,6 +28,7 @@ from orchestration.publication import (
     PublicationHeld,
     publish,
 )
+from orchestration.publication_status import read_status
 from orchestration.settings import Settings
 from orchestration.translator import freshness_promise
 
@@ -42,7 +53,7 @@ def publication_asset(
 
     @dg.asset(
         key=PUBLICATION_KEY,
-        deps=[key for key in sources if key in built],
+        deps=[*(key for key in sources if key in built), VERDICT_KEY],
         group_name="published",
         kinds={"duckdb", "parquet"} if config.publication.parquet else {"duckdb"},
         description="The database that readers open, and Parquet files beside it: the public"
@@ -55,14 +66,17 @@ def publication_asset(
         pool=WRITER_POOL,
     )
     def publication(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-        with alone(context, settings):
+        with alone(context, settings), telling_readers(context, config, settings):
             try:
                 made = publish(
                     settings.warehouse_path,
                     settings.published_dir,
                     day_of_run(context),
+                    code_hash=code_hash(settings, config),
                     max_removed_share=config.publication.max_removed_share,
                     with_parquet=config.publication.parquet,
+                    keep_generations=config.publication.keep_generations,
+                    report=report_writer(config),
                     memory_limit=settings.memory_limit,
                     threads=settings.threads,
                 )
@@ -75,7 +89,9 @@ def publication_asset(
 
 def _shown(made: Generation, settings: Settings, config: Config) -> dict[str, Any]:
     rows = "\n".join(f"| {table.name} | {table.rows:,} |" for table in made.tables)
+    told = read_status(settings.published_dir / DATABASE_FILE)
     shown: dict[str, Any] = {
+        "verdict": told.verdict,
         "generation": made.generation,
         "as_of_date": made.as_of_date.isoformat(),
         "is_new": made.is_new,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from orchestration.config import Config
 from orchestration.holding import hold
 from orchestration.partitions import day_of_run
 from orchestration.publication_status import PublicationHeld
@@ -32,9 +33,13 @@ def refused(reason: str) -> dg.Failure:
     return dg.Failure(description=reason, allow_retries=False)
 
 
-def report_writer() -> Callable[[Path, Path], None] | None:
-    """Return what writes the report of a published database, the same for every step."""
-    return None
+def report_writer(config: Config) -> Callable[[Path, Path], None] | None:
+    """Return what writes the report of a published database, if there shall be one."""
+    if not config.publication.report:
+        return None
+    from orchestration.report import write_report  # noqa: PLC0415 - only needed at the very end
+
+    return write_report
 
 
 @contextmanager
@@ -45,16 +50,20 @@ def alone(context: dg.AssetExecutionContext, settings: Settings) -> Generator[No
 
 
 @contextmanager
-def telling_readers(context: dg.AssetExecutionContext, settings: Settings) -> Generator[None]:
+def telling_readers(
+    context: dg.AssetExecutionContext, config: Config, settings: Settings
+) -> Generator[None]:
     """Let readers know when the block gives up: that the night was held, and why."""
     try:
         yield
     except Exception as error:
-        tell_readers(context, settings, error)
+        tell_readers(context, config, settings, error)
         raise
 
 
-def tell_readers(context: dg.AssetExecutionContext, settings: Settings, error: Exception) -> None:
+def tell_readers(
+    context: dg.AssetExecutionContext, config: Config, settings: Settings, error: Exception
+) -> None:
     """Write down for readers that the night was held, unless the step is tried again."""
     is_final = isinstance(error, dg.Failure) and not error.allow_retries
     if not is_final and context.retry_number < RETRIES:
@@ -69,7 +78,7 @@ def tell_readers(context: dg.AssetExecutionContext, settings: Settings, error: E
             day_of_run(context),
             reason,
             held_by=held_by,
-            report=report_writer(),
+            report=report_writer(config),
         )
     except (WarehouseError, EngineError, OSError) as trouble:
         # The step has failed already, and its own reason is the one to be seen.
