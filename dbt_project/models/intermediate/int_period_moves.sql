@@ -11,8 +11,8 @@ with segment_moves as (
     select * from {{ ref('int_segment_moves') }}
 ),
 
-intervals as (
-    select * from {{ ref('int_timeline_intervals') }}
+customer_days as (
+    select * from {{ ref('int_customer_days') }}
 ),
 
 as_of_dates as (
@@ -85,13 +85,13 @@ at_the_end as (
         ends_of_periods.from_segment_code,
         ends_of_periods.to_segment_code,
         ends_of_periods.cause_code,
-        coalesce(intervals.monetary, ends_of_periods.monetary) as monetary
+        coalesce(customer_days.monetary, ends_of_periods.monetary) as monetary
     from ends_of_periods
-    left join intervals
+    left join customer_days
         on
-            ends_of_periods.customer_id = intervals.customer_id
-            and ends_of_periods.period_end >= intervals.valid_from
-            and ends_of_periods.period_end < intervals.valid_to
+            ends_of_periods.customer_id = customer_days.customer_id
+            and ends_of_periods.period_end >= customer_days.valid_from
+            and ends_of_periods.period_end < customer_days.valid_to
 ),
 
 moves as (

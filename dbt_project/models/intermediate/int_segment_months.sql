@@ -7,20 +7,33 @@
     )
 }}
 -- depends_on: {{ ref('int_refresh_scope') }}
-with customer_days as (
-    select * from {{ ref('int_customer_days') }}
-    where last_order_date is not null
-),
-
-intervals as (
-    select * from {{ ref('int_timeline_intervals') }}
-),
-
-periods as (
+with periods as (
     select * from {{ ref('int_periods') }}
     where
         period = 'month'
         and {{ in_refresh_scope('last_day') }}
+),
+
+bounds as (
+    select
+        min({{ first_day_of('month', 'eve') }}) as first_day,
+        min(eve) as first_eve,
+        max(eve) as last_eve
+    from periods
+),
+
+customer_days as (
+    select * from {{ ref('int_customer_days') }}
+    where
+        last_order_date is not null
+        and valid_from >= (select bounds.first_day from bounds)
+),
+
+intervals as (
+    select * from {{ ref('int_timeline_intervals') }}
+    where
+        valid_to > (select bounds.first_eve from bounds)
+        and valid_from <= (select bounds.last_eve from bounds)
 ),
 
 days_in_months as (
@@ -97,50 +110,110 @@ on_the_eve as (
             and joined.eve < intervals.valid_to
 ),
 
--- A row for the segment, and one for all customers: its number is 0.
-grouped as (
-    select
-        *,
-        coalesce(segment_code, 0) as row_code
+buyers as (
+    select *
     from on_the_eve
+    where orders > 0
+),
+
+-- Who of equals comes first changes no sum, so that nothing but money decides the places.
+buyers_in_order as (
+    select
+        period_start,
+        segment_code,
+        revenue,
+        count(*) over (partition by period_start) as all_buyers,
+        row_number() over (partition by period_start order by revenue desc) as place,
+        count(*) over (partition by period_start, segment_code) as segment_buyers,
+        row_number() over (partition by period_start, segment_code order by revenue desc) as segment_place
+    from buyers
+),
+
+-- The fifth is rounded up.
+top_buyers as (
+    select
+        period_start,
+        segment_code,
+        sum(case when 5 * segment_place <= segment_buyers + 4 then revenue else 0 end) as top_segment_revenue,
+        sum(case when 5 * place <= all_buyers + 4 then revenue else 0 end) as top_revenue
+    from buyers_in_order
+    group by period_start, segment_code
+),
+
+by_segment as (
+    select
+        last_day,
+        period_start,
+        segment_code,
+        count(case when orders > 0 then 1 end) as buyers,
+        count(case when bought_before = 1 and segment_code is not null then 1 end) as buyers_before,
+        count(case when orders > 0 and bought_before = 1 and segment_code is not null then 1 end) as buyers_retained,
+        sum(orders) as orders,
+        sum(revenue) as revenue,
+        sum(case when orders > 0 then revenue else 0 end) as buyers_revenue
+    from on_the_eve
+    group by last_day, period_start, segment_code
+),
+
+valued as (
+    select
+        by_segment.*,
+        coalesce(top_buyers.top_segment_revenue, 0) as top_segment_revenue,
+        coalesce(top_buyers.top_revenue, 0) as top_revenue
+    from by_segment
+    left join top_buyers
+        on
+            by_segment.period_start = top_buyers.period_start
+            and by_segment.segment_code is not distinct from top_buyers.segment_code
+),
+
+-- A row for every segment, and one for everybody: its number is 0.
+lines as (
+    select
+        last_day,
+        period_start,
+        segment_code,
+        buyers,
+        0 as new_buyers,
+        buyers_before,
+        buyers_retained,
+        orders,
+        revenue,
+        buyers_revenue,
+        top_segment_revenue as top_buyers_revenue
+    from valued
     where segment_code is not null
     union all
     select
-        *,
-        0 as row_code
-    from on_the_eve
-),
-
-ranked as (
-    select
-        *,
-        count(case when orders > 0 then 1 end) over (partition by period_start, row_code) as all_buyers,
-        row_number() over (
-            partition by period_start, row_code
-            order by case when orders > 0 then 0 else 1 end asc, revenue desc, customer_id asc
-        ) as place
-    from grouped
+        last_day,
+        period_start,
+        0 as segment_code,
+        sum(buyers) as buyers,
+        sum(case when segment_code is null then buyers else 0 end) as new_buyers,
+        sum(buyers_before) as buyers_before,
+        sum(buyers_retained) as buyers_retained,
+        sum(orders) as orders,
+        sum(revenue) as revenue,
+        sum(buyers_revenue) as buyers_revenue,
+        sum(top_revenue) as top_buyers_revenue
+    from valued
+    group by last_day, period_start
 ),
 
 final as (
     select
         last_day as date_day,
         period_start,
-        cast(row_code as smallint) as segment_code,
-        cast(count(case when orders > 0 then 1 end) as bigint) as buyers,
-        cast(count(case when orders > 0 and segment_code is null then 1 end) as bigint) as new_buyers,
-        cast(sum(case when segment_code is null then 0 else bought_before end) as bigint) as buyers_before,
-        cast(
-            count(case when orders > 0 and bought_before = 1 and segment_code is not null then 1 end) as bigint
-        ) as buyers_retained,
-        cast(sum(orders) as bigint) as orders,
-        cast(sum(revenue) as decimal(18, 4)) as revenue,
-        cast(sum(case when orders > 0 then revenue else 0 end) as decimal(18, 4)) as buyers_revenue,
-        cast(
-            sum(case when orders > 0 and 5 * place <= all_buyers + 4 then revenue else 0 end) as decimal(18, 4)
-        ) as top_buyers_revenue
-    from ranked
-    group by last_day, period_start, row_code
+        cast(segment_code as smallint) as segment_code,
+        cast(buyers as bigint) as buyers,
+        cast(new_buyers as bigint) as new_buyers,
+        cast(buyers_before as bigint) as buyers_before,
+        cast(buyers_retained as bigint) as buyers_retained,
+        cast(orders as bigint) as orders,
+        cast(revenue as decimal(18, 4)) as revenue,
+        cast(buyers_revenue as decimal(18, 4)) as buyers_revenue,
+        cast(top_buyers_revenue as decimal(18, 4)) as top_buyers_revenue
+    from lines
 )
 
 select * from final
