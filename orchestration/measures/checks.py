@@ -249,6 +249,11 @@ def written(value: float | None, unit: Unit = "number") -> str:
     return _short(value, 3 if abs(value) < 10 else 1)
 
 
+def counted(value: float | None, noun: str) -> str:
+    """Write a count with its noun, such as 1 row or 3 rows."""
+    return f"{written(value, 'count')} {noun}{'' if value == 1 else 's'}"
+
+
 def _short(value: float, digits: int) -> str:
     text = f"{value:,.{digits}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

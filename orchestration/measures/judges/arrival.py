@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
-from orchestration.measures.checks import Limits, Measurement, written
+from orchestration.measures.checks import Limits, Measurement, counted, written
 from orchestration.measures.judges.reading import grouped, insufficient, number, total, whole
 
 if TYPE_CHECKING:
@@ -95,8 +95,8 @@ def key_integrity(night: Night, definition: Definition) -> list[Measurement]:
                 current_count=count,
                 unit="count",
                 limits=Limits(definition.warn, None),
-                says=f"{written(repeated, 'count')} rows of {source} came twice with the same "
-                "content and count once",
+                says=f"{counted(repeated, 'row')} of {source} repeated another one in full; "
+                "repeats are not counted",
             ),
             Measurement(
                 f"{source}: contradicting",
@@ -104,8 +104,8 @@ def key_integrity(night: Night, definition: Definition) -> list[Measurement]:
                 effect=conflicting,
                 current_count=count,
                 unit="share",
-                says=f"{written(conflicting, 'count')} rows of {source} ({written(share, 'share')})"
-                " contradict another row of the same number and were rejected",
+                says=f"{counted(conflicting, 'row')} of {source} ({written(share, 'share')}) "
+                "contradicted another one of the same number and stayed out",
             ),
             Measurement(
                 f"{source}: without key",
@@ -113,8 +113,8 @@ def key_integrity(night: Night, definition: Definition) -> list[Measurement]:
                 current_count=count,
                 unit="count",
                 limits=Limits(definition.warn, None),
-                says=f"{written(keyless, 'count')} rows of {source} have no number or customer and "
-                "were rejected",
+                says=f"{counted(keyless, 'row')} of {source} without a number or customer stayed "
+                "out",
             ),
         ]
     return found or [Measurement("all", None, says="no row of any input was counted")]
@@ -165,7 +165,7 @@ def schema_contract(night: Night, definition: Definition) -> list[Measurement]:
             len(breaking),
             unit="count",
             limits=Limits(None, definition.error),
-            says=f"{len(breaking)} columns of the inputs are missing or of another type"
+            says=f"{counted(len(breaking), 'column')} of the inputs missing or of another type"
             + _columns(breaking),
             details={"columns": [_problem(row) for row in breaking]},
         ),
@@ -174,7 +174,8 @@ def schema_contract(night: Night, definition: Definition) -> list[Measurement]:
             len(extra),
             unit="count",
             limits=Limits(definition.warn, None),
-            says=f"{len(extra)} columns of the inputs are unknown and not used" + _columns(extra),
+            says=f"{counted(len(extra), 'column')} of the inputs unknown and not used"
+            + _columns(extra),
             details={"columns": [_problem(row) for row in extra]},
         ),
     ]
@@ -196,7 +197,7 @@ def conservation(night: Night, definition: Definition) -> list[Measurement]:  # 
     for row in sorted(night.rows("conservation"), key=lambda row: row["identity"]):
         left, right = row["left_value"], row["right_value"]
         difference = None if left is None or right is None else abs(left - right)
-        shown = "no number" if difference is None else f"{difference:,}"
+        shown = "no number" if difference is None else f"{difference or 0:,}"
         found.append(
             Measurement(
                 row["identity"],

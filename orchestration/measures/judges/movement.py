@@ -255,7 +255,7 @@ def definition_hash(night: Night, definition: Definition) -> list[Measurement]:
     }
     before = {
         (row["definition_type"], row["definition_id"]): row["content_hash"]
-        for row in night.optional("published_definitions")
+        for row in night.rows("published_definitions")
     }
     rewritten = [key for key, content in now.items() if before.get(key, content) != content]
     new = sorted(name for kind, name in now.keys() - before.keys()) if before else []

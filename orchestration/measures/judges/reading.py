@@ -102,5 +102,7 @@ def spared_by_youth(night: Night, definition: Definition) -> bool:
 
 
 def more_or_less(ratio: float) -> str:
-    """Say a relative deviation: 12 % more, 30 % fewer."""
+    """Say a relative deviation: 12 % more, 30 % fewer, neither more nor fewer."""
+    if abs(ratio) < 0.0005:
+        return "neither more nor fewer"
     return f"{written(abs(ratio), 'share')} {'more' if ratio >= 0 else 'fewer'}"

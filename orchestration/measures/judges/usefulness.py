@@ -87,6 +87,13 @@ def segment_count(night: Night, definition: Definition) -> list[Measurement]:
     ]
 
 
+FEATURES = {
+    "frequency": "the number of orders",
+    "log_monetary": "the money spent (its logarithm)",
+    "recency": "the time since the last order",
+}
+
+
 def eta2(night: Night, definition: Definition) -> list[Measurement]:
     """C42: share of the variance of each feature that lies between segments."""
     found = []
@@ -110,8 +117,8 @@ def eta2(night: Night, definition: Definition) -> list[Measurement]:
                 effect=f,
                 current_count=count,
                 unit="share",
-                says=f"{written(value, 'share')} of the differences in {feature} lie between the "
-                "segments",
+                says=f"{written(value, 'share')} of the differences in "
+                f"{FEATURES.get(feature, feature)} lie between the segments",
             )
         )
     return found or [insufficient("all", "no segment has customers yet")]

@@ -103,13 +103,15 @@ def _judge_day(
             reference_count=points,
             **scope,
         )
+    # The half that keeps the logarithm of an empty day finite is no order.
+    usual = max(0.0, expected - HALF)
     says = (
         f"{written(count, 'count')} {what} on this {day:%A}, {more_or_less(ratio)} than the "
-        f"{expected:,.0f} to be expected: {abs(z):.1f} times the usual deviation"
+        f"{_round(usual)} to be expected: {abs(z):.1f} times the usual deviation"
     )
     is_gone = count == 0 and expected >= definition.parameters["zero_expected"]
     if is_gone:
-        says = f"no {what} at all on this {day:%A}, {expected:,.0f} were to be expected"
+        says = f"no {what} at all on this {day:%A}, {_round(usual)} were to be expected"
     return Measurement(
         subject,
         abs(z),
@@ -144,6 +146,10 @@ def _left_out(night: Night, series: DailySeries) -> NDArray[np.bool_]:
     if len(own) >= length:
         return own[len(own) - length :]
     return np.concatenate([np.zeros(length - len(own), dtype=bool), own])
+
+
+def _round(count: float) -> str:
+    return f"{count:,.0f}" if count >= 10 else written(count)
 
 
 def _subject(key: tuple[str, str]) -> str:
