@@ -418,6 +418,15 @@ def test_rule_files_say_where_they_cannot_be_read(tmp_path):
     rules.write_text(text + "default,2000-01-01\n")
     with pytest.raises(RuleFileError, match="number of fields differs"):
         read_rules(tmp_path)
+    rules.write_text(text)
+    segments = tmp_path / "segments.csv"
+    text = segments.read_text()
+    segments.write_text(text.replace(",reviewed_on\n", ",seen_on\n", 1))
+    with pytest.raises(RuleFileError, match=r"segments\.csv: column reviewed_on is missing; add"):
+        read_rules(tmp_path)
+    segments.write_text(text.replace(",2026-06-15\n", ",last June\n", 1))
+    with pytest.raises(RuleFileError, match="column reviewed_on: 'last June' is not a date like"):
+        read_rules(tmp_path)
     rules.unlink()
     with pytest.raises(RuleFileError, match=r"segment_rules\.csv is missing"):
         read_rules(tmp_path)
