@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install run test dev lint bench lock
+.PHONY: install browser run test dev lint bench lock
 
 install: $(VENV)/.installed
 
@@ -14,10 +14,24 @@ $(VENV)/.installed: requirements/dev.txt pyproject.toml
 	PATH="$(abspath $(BIN)):$$PATH" uv pip install --quiet --python $(BIN)/python --no-deps -e .
 	touch $@
 
+# The tests open the report in Chromium; only they need it. Where there is no apt-get, it is for you.
+BROWSERS := chromium chromium-browser google-chrome google-chrome-stable
+ROOT := $(shell test "$$(id -u)" = 0 || echo sudo)
+APT := $(ROOT) env DEBIAN_FRONTEND=noninteractive apt-get
+
+browser:
+	@for name in $(BROWSERS); do command -v $$name >/dev/null 2>&1 && exit 0; done; \
+	command -v apt-get >/dev/null 2>&1 \
+		|| { echo "make browser: there is no Chromium and no apt-get: install Chromium by hand" >&2; exit 1; }; \
+	echo "installing Chromium for the tests of the report ..."; \
+	{ $(APT) install -y -qq --no-install-recommends chromium fonts-liberation >/dev/null 2>&1 \
+		|| { $(APT) update -qq && $(APT) install -y -qq --no-install-recommends chromium fonts-liberation >/dev/null; }; } \
+		|| { echo "make browser: the package chromium could not be installed: install Chromium by hand" >&2; exit 1; }
+
 run: install
 	$(BIN)/lifestage refresh
 
-test: install lint
+test: install browser lint
 	$(BIN)/pytest
 
 lint: install

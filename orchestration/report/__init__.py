@@ -1,0 +1,29 @@
+"""The report of a published database: one HTML page that needs nothing else to be read.
+
+`queries` asks the database, `figures_today` and `figures_history` draw in the manner of `drawing`,
+`findings` says things in words, `segments` and `words` are the names, and `page` puts everything
+into the templates. When a report is written is decided by `orchestration.publication`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestration.report.page import rendered
+from orchestration.report.queries import read_contents
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def write_report(database: Path, target: Path) -> None:
+    """Write the report of a published database; the same database gives the same bytes.
+
+    Args:
+        database: The published file; it is only read.
+        target: The page to write; one that is there is replaced.
+
+    Raises:
+        WarehouseError: The database is missing, damaged, or in use by another process.
+    """
+    target.write_bytes(rendered(read_contents(database)).encode("utf-8"))
