@@ -13,6 +13,7 @@ from dagster._utils.schedules import schedule_execution_time_iterator
 
 from orchestration.config import Config, parse_config
 from orchestration.definitions import build_definitions
+from orchestration.defs.checks import ASSETS
 from orchestration.defs.history import build_args, history_assets
 from orchestration.defs.nightly import CRON, nightly_job, nightly_schedule
 from orchestration.partitions import business_days, last_complete_day
@@ -21,7 +22,10 @@ from orchestration.publication import PUBLIC_TABLES
 from tests.conftest import Installation
 
 SCHEDULE = "nightly_refresh_schedule"
-LAYERS = {"raw", "rules", "staging", "intermediate", "marts", "published"}
+LAYERS = {
+    *("raw", "rules", "staging", "intermediate", "marts"),
+    *("quality", "checks", "published"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +65,7 @@ def test_every_asset_lies_in_its_layer(graph: AssetGraph) -> None:
 def test_the_public_tables_are_there_and_lead_to_the_publication(graph: AssetGraph) -> None:
     public = {dg.AssetKey([table.schema, table.name]) for table in PUBLIC_TABLES}
     publication = graph.get(key("published/lifestage"))
-    assert publication.parent_keys == public
+    assert publication.parent_keys == {*public, key("checks/verdict")}
     marts = {node.key for node in made(graph) if node.group_name == "marts"}
     assert marts <= public
 
@@ -71,6 +75,15 @@ def test_lineage_runs_from_the_feed_to_the_publication(graph: AssetGraph) -> Non
     assert key("raw/orders") in upstream
     assert graph.get(key("raw/orders")).is_materializable
     assert key("sample/raw_orders") not in graph.get_all_asset_keys()
+
+
+def test_every_count_is_judged_and_every_judgement_leads_to_the_verdict(graph: AssetGraph) -> None:
+    judged = [key(f"checks/{name}") for name, _ in ASSETS.values()]
+    assert graph.get(key("checks/verdict")).parent_keys == set(judged)
+    counts = {node.key for node in made(graph) if node.group_name == "quality"}
+    read = {parent for asset in judged for parent in graph.get(asset).parent_keys}
+    # The fingerprints are read by the gate, when it writes a verdict down and when it looks at it.
+    assert counts - read == {key("quality/quality_input_fingerprints")}
 
 
 def test_models_link_to_their_code(graph: AssetGraph) -> None:
@@ -101,11 +114,12 @@ def test_all_assets_share_the_days_and_backfill_in_one_run(graph: AssetGraph) ->
 
 def test_the_job_runs_everything_in_one_process(definitions: dg.Definitions) -> None:
     job = definitions.resolve_job_def("nightly_refresh")
-    assert {job.nodes_in_topological_order[i].name for i in range(3)} == {
+    assert [node.name for node in job.nodes_in_topological_order] == [
         "raw_feeds",
         "history",
+        "checks",
         "published__lifestage",
-    }
+    ]
     assert job.executor_def.name == "in_process"
     for node in job.nodes_in_topological_order:
         assert node.definition.pool == "warehouse"  # ty: ignore[missing-attribute]
@@ -201,6 +215,11 @@ def test_the_schedule_runs_by_itself_in_business_time() -> None:
     assert schedule.cron_schedule == CRON == "15 3 * * *"
     assert schedule.execution_timezone == "Europe/Berlin"
     assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
+
+
+def test_people_are_told_by_a_sensor_that_runs_by_itself(definitions: dg.Definitions) -> None:
+    sensor = definitions.get_repository_def().get_sensor_def("alerts")
+    assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
 
 
 def test_days_end_in_business_time() -> None:
