@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from orchestration.measures.checks import Definition, Result
-    from orchestration.measures.night import SegmentVerdict
+    from orchestration.measures.segment_usefulness import SegmentVerdict
     from orchestration.warehouse import Session
 
 SCHEMA = "checks"

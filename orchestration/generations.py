@@ -93,6 +93,12 @@ def places(target: Path) -> list[Place]:
     return sorted(found, key=lambda place: place.sequence)
 
 
+def past_places(target: Path) -> list[Place]:
+    """List the directories that readers see or saw; not one that a killed run left unseen."""
+    now = served(target)
+    return [place for place in places(target) if now is None or place.sequence <= now.sequence]
+
+
 def served(target: Path) -> Place | None:
     """Return what readers see; None when nothing is published."""
     inside = (target / CURRENT).resolve()
@@ -200,7 +206,7 @@ def clean(target: Path, keep: int | None = None) -> None:
     if current is None:
         return
     _name_files(target)
-    past = [place for place in places(target) if place.sequence <= current.sequence]
+    past = past_places(target)
     newest = {place.generation: place for place in past}  # the last one of each wins
     by_age = sorted(newest.values(), key=lambda place: -place.sequence)
     kept = {place.path for place in (*by_age[:keep], *past[-2:])}

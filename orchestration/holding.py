@@ -21,7 +21,7 @@ from orchestration.generations import (
     damaged_files,
     link_or_copy,
     new_staging,
-    places,
+    past_places,
     put_in_place,
     read_generation,
     seal,
@@ -164,7 +164,7 @@ def kept_generations(target: Path) -> tuple[KeptGeneration, ...]:
 
 def _newest(target: Path) -> list[Place]:
     """The newest directory of each generation."""
-    return list({place.generation: place for place in places(target)}.values())
+    return list({place.generation: place for place in past_places(target)}.values())
 
 
 def _published_as(place: Place) -> int:

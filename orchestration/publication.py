@@ -14,7 +14,7 @@ import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from orchestration.gate import Decision, Verdict, decide
+from orchestration.gate import decide
 from orchestration.generations import (
     CURRENT,
     DATABASE_FILE,
@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
+    from orchestration.gate import Decision
     from orchestration.table_contracts import TableContract
 
 __all__ = [
@@ -86,7 +87,7 @@ def publish(
     target: Path,
     as_of_date: date,
     *,
-    code_hash: str | None = None,
+    code_hash: str,
     max_removed_share: float = 1.0,
     with_parquet: bool = True,
     keep_generations: int = 7,
@@ -150,7 +151,7 @@ def publish(
 
 
 def _stage_parquet(
-    session: Session, warehouse: Path, folder: Path, as_of_date: date, code_hash: str | None
+    session: Session, warehouse: Path, folder: Path, as_of_date: date, code_hash: str
 ) -> tuple[Decision, tuple[TableContent, ...]]:
     """Ask for the verdict and write every public table, ordered, from one snapshot."""
     if not warehouse.exists():
@@ -164,11 +165,7 @@ def _stage_parquet(
             raise WarehouseError(
                 "the warehouse has no customers table: run `lifestage refresh` first"
             )
-        decision = (
-            _unjudged(session, source, as_of_date)
-            if code_hash is None
-            else decide(session, source, as_of_date, code_hash)
-        )
+        decision = decide(session, source, as_of_date, code_hash)
         if not decision.is_allowed:
             raise PublicationHeld(decision.reason, decision.held_by)
         tables = tuple(
@@ -177,15 +174,6 @@ def _stage_parquet(
             if (table.schema, table.name) in there
         )
     return decision, tables
-
-
-def _unjudged(session: Session, source: str, as_of_date: date) -> Decision:
-    """Let tables pass for as long as the night does not judge them."""
-    rows = session.fetch(
-        f"select coalesce(max(as_of_date), ?) from {quoted(source)}.marts.customers", [as_of_date]
-    )
-    verdict = Verdict(rows[0][0], "", "", "", "pass", (), True, True, "")
-    return Decision(True, verdict, (), (), "")
 
 
 def _stage_table(session: Session, source: str, table: PublicTable, folder: Path) -> TableContent:
