@@ -29,7 +29,7 @@ differences as (
     select
         segment_futures.segment_code,
         segment_futures.customers,
-        cast(segment_futures.revenue - sums.shift as decimal(18, 4)) as difference
+        cast(segment_futures.revenue - sums.shift as decimal(38, 4)) as difference
     from segment_futures
     inner join sums on segment_futures.segment_code = sums.segment_code
 ),
