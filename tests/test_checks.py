@@ -449,8 +449,12 @@ def test_a_cent_is_missed():
     ("arrived", "late", "status"),
     [
         (100, 2, "pass"),
-        (100, 3, "warn"),
+        # Six of a hundred at 2 % have a chance of 1.5 %, seven of 0.4 %.
+        (100, 6, "pass"),
+        (100, 7, "warn"),
         (100, 10, "warn"),
+        (10_000, 201, "pass"),
+        (10_000, 250, "warn"),
         (100, 11, "error"),
         (49, 49, "insufficient_data"),
         (0, 0, "insufficient_data"),
@@ -629,25 +633,80 @@ def test_moves_need_all_weeks():
     assert only("C20", transitions=rows).status == "insufficient_data"
 
 
-def test_a_scheduled_scorecard_warns_and_new_rules_do_not():
-    def log(kind: str) -> list[dict[str, Any]]:
-        return [
-            {
-                "definition_type": kind,
-                "definition_id": "new",
-                "content_hash": "x",
-                "first_used_on": AS_OF,
-            }
-        ]
+def new_definition(kind: str, *first_used: date) -> list[dict[str, Any]]:
+    return [
+        {
+            "definition_type": kind,
+            "definition_id": f"new {when}",
+            "content_hash": "x",
+            "first_used_on": when,
+        }
+        for when in first_used or (AS_OF,)
+    ]
 
-    for check_id, table in (("C20", week(0.16)), ("C31", transitions(0.2, horizon_days=1))):
-        found = only(check_id, transitions=table, definition_log=log("scorecard"))
-        assert (found.status, found.error_threshold) == ("warn", None)
-        assert "as scheduled" in found.message
-        found = only(check_id, transitions=table, definition_log=log("segment_rules"))
-        assert found.status == "error"
-        old = [log("scorecard")[0] | {"first_used_on": day(7)}]
-        assert only(check_id, transitions=table, definition_log=old).status == "error"
+
+@pytest.mark.parametrize(
+    ("check_id", "tables", "status", "days"),
+    [
+        ("C20", {"transitions": week(0.16)}, "pass", 7),
+        ("C31", {"transitions": transitions(0.2, horizon_days=1)}, "warn", 1),
+        (
+            "C32",
+            {
+                "transitions": [
+                    *transitions(0.45, blocks=1),
+                    *(row for row in transitions(0.3) if row["block"]),
+                ]
+            },
+            "pass",
+            30,
+        ),
+        (
+            "C34",
+            {"flapping": [{"segment": "champions", "customers": 1000, "flapping": 90}]},
+            "pass",
+            14,
+        ),
+    ],
+)
+def test_a_scheduled_scorecard_is_no_error_and_new_rules_are(check_id, tables, status, days):
+    def found(kind: str, *first_used: date) -> Any:
+        log = new_definition(kind, *first_used)
+        return next(iter(results(check_id, **tables, definition_log=log).values()))
+
+    for when in (AS_OF, day(days - 1)):
+        scheduled = found("scorecard", when)
+        assert (scheduled.status, scheduled.error_threshold) == (status, None)
+        assert "as scheduled" in scheduled.message
+    assert found("segment_rules").status == "error"
+    assert found("scorecard", day(days)).status == "error"
+
+
+def test_weeks_in_which_cut_points_moved_are_no_reference():
+    # The third week before moved everybody; taken for usual it would hide and feign changes.
+    rows = [
+        *(row for row in week(0.08) if row["block"] != 3),
+        *(row for row in transitions(0.9, horizon_days=7, blocks=9) if row["block"] == 3),
+    ]
+    assert only("C20", transitions=rows).status != "pass"
+    log = new_definition("scorecard", day(22))
+    assert only("C20", transitions=rows, definition_log=log).status == "pass"
+    monthly = new_definition("scorecard", *(day(back) for back in range(7, 50, 7)))
+    found = only("C20", transitions=rows, definition_log=monthly)
+    assert found.status == "insufficient_data"
+
+
+def test_months_in_which_cut_points_moved_are_no_reference():
+    rows = [
+        *(row for row in transitions(0.3) if row["block"] < 3),
+        *(row for row in transitions(0.5) if row["block"] >= 3),
+    ]
+    assert results("C32", transitions=rows)["shorrocks"].status != "pass"
+    log = new_definition("scorecard", *(day(30 * block + 5) for block in (3, 4, 5)))
+    assert results("C32", transitions=rows, definition_log=log)["shorrocks"].status == "pass"
+    log = new_definition("scorecard", *(day(30 * block + 5) for block in (3, 4, 5, 6)))
+    found = results("C32", transitions=rows, definition_log=log)["shorrocks"]
+    assert found.status == "insufficient_data"
 
 
 def cohorts(now: tuple[int, int], before: tuple[int, int] = (150, 30)) -> list[dict[str, Any]]:
@@ -863,6 +922,17 @@ def test_rules_rewritten_in_place_are_an_error_and_recut_scorecards_warn():
     assert (found["rules"].status, found["scorecards"].status) == ("error", "pass")
     found = results("C38", published_definitions=published(scorecard="other"))
     assert (found["rules"].status, found["scorecards"].status) == ("pass", "warn")
+
+
+def test_late_orders_may_still_change_a_new_scorecard():
+    def status(days: int) -> str:
+        log = new_definition("scorecard", day(days))
+        other = [log[0] | {"content_hash": "y"}]
+        found = results("C38", definition_log=log, published_definitions=other)["scorecards"]
+        assert ("late orders still change" in found.message) == (found.status == "pass")
+        return found.status
+
+    assert [status(days) for days in (0, 13, 14)] == ["pass", "pass", "warn"]
 
 
 def test_new_definitions_pass_and_are_told():

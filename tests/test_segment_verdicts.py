@@ -72,7 +72,7 @@ def test_a_small_segment_holds_its_own_audience():
 def test_warnings_hold_nothing():
     found = rolled(published_as_of=[])
     assert found.status == "pass"
-    table = rows_with("late_arrivals", late_orders=5)
+    table = rows_with("late_arrivals", late_orders=20)
     assert rolled(late_arrivals=table).status == "warn"
     assert rolled(late_arrivals=table).allows_activation
 

@@ -122,14 +122,14 @@ class Night:
         """Days from the first order to the as-of date."""
         return (self.as_of_date - self.open_days.first_day).days
 
-    def scorecards_since(self, day: date) -> tuple[str, ...]:
-        """Names of the scorecards that took effect after a day."""
+    def scorecards_since(self, day: date, until: date | None = None) -> tuple[str, ...]:
+        """Names of the scorecards that took effect after a day, up to another or the as-of date."""
         return tuple(
             sorted(
                 row["definition_id"]
                 for row in self.optional("definition_log")
                 if row["definition_type"] == "scorecard"
-                and day < row["first_used_on"] <= self.as_of_date
+                and day < row["first_used_on"] <= (until or self.as_of_date)
             )
         )
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
+from scipy import stats
+
 from orchestration.measures.checks import Limits, Measurement, counted, written
 from orchestration.measures.judges.reading import grouped, insufficient, number, total, whole
 
@@ -218,6 +220,8 @@ def late_share(night: Night, definition: Definition) -> list[Measurement]:
     if arrived is None or late is None:
         return [Measurement("all", None, says="late orders were not counted")]
     count = whole(arrived)
+    # Of few orders a share above the limit may be chance: how likely are so many at the limit?
+    p_value = float(stats.binom.sf(late - 1, arrived, definition.warn or 0.0))
     if not definition.enough(None, arrived):
         says = (
             f"{written(arrived, 'count')} orders are new since the last run, "
@@ -231,6 +235,8 @@ def late_share(night: Night, definition: Definition) -> list[Measurement]:
             effect=late,
             current_count=count,
             unit="share",
+            is_significant=p_value < definition.parameters["alpha"],
+            details={"chance_at_the_limit": p_value},
             says=f"{written(late, 'count')} of {written(arrived, 'count')} new orders "
             f"({written(late / arrived, 'share')}) came more than three days late",
         )

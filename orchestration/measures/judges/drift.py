@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 # Standard error of a median in units of that of a mean, for a normal distribution: sqrt(pi / 2).
 MEDIAN_NOISE = math.sqrt(math.pi / 2)
 CATEGORY = "channel"
+ORDER_VALUE = "order_value"
+WHOLE = ("recency", "frequency")
 FEATURES = {
     "recency": "the time since the last order",
     "frequency": "the number of orders",
@@ -169,13 +171,21 @@ def _median_shift(
             says=f"{says}, although all values were equal until now",
             **counts,
         )
-    shift = abs(now - before) / scale if scale else 0.0
+    # The median of whole numbers steps by one when a single customer more is on the other side.
+    distance = abs(now - before)
+    if feature in WHOLE:
+        distance -= min(1.0, distance)
+    shift = distance / scale if scale else 0.0
+    noise = definition.parameters["noise"] * error * MEDIAN_NOISE
+    if now > before > 0 and feature == ORDER_VALUE:
+        # Amounts are skewed, so their median strays further up than down: as far as on a log scale.
+        noise = math.expm1(noise * scale / before) * before / scale
     return Measurement(
         name,
         shift,
         effect=now - before,
         expected=error * MEDIAN_NOISE,
-        limits=_at_least(definition, definition.parameters["noise"] * error * MEDIAN_NOISE),
+        limits=_at_least(definition, noise),
         says=f"{says}, a shift of {written(shift)} usual deviations",
         **counts,
     )

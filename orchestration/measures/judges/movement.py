@@ -16,6 +16,7 @@ from orchestration.measures.judges.reading import (
     insufficient,
     matrices,
     number,
+    recut,
     spared_by_scorecard,
     spared_by_youth,
     total,
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 MONTH = 30
 # Blocks of 30 days before the newest, half a year.
 BLOCKS = 6
+# Days within which a customer must have left and come back.
+FLAPPING = 14
 # Both ends of an interval that holds 95 % of the draws.
 INTERVAL = (2.5, 97.5)
 CAUSES = {
@@ -134,14 +137,22 @@ def mobility(night: Night, definition: Definition) -> list[Measurement]:
     if not set(range(BLOCKS + 1)) <= set(blocks):
         says = f"mobility is compared with {BLOCKS} months before, {max(0, len(blocks) - 1)} known"
         return [insufficient(name, says) for name in INDICES]
+    # A month in which cut points moved says nothing about months in which customers did.
+    usual_blocks = [block for block in range(1, BLOCKS + 1) if not recut(night, MONTH, block)]
+    if len(usual_blocks) < definition.parameters["fewest_months"]:
+        says = f"cut points moved in all but {len(usual_blocks)} of the {BLOCKS} months before"
+        return [insufficient(name, says) for name in INDICES]
+    limits, spared = spared_by_scorecard(
+        night, definition, night.as_of_date - timedelta(days=MONTH)
+    )
     customers = float(blocks[0].sum())
-    fewest = min(float(blocks[block].sum()) for block in range(1, BLOCKS + 1))
+    fewest = min(float(blocks[block].sum()) for block in usual_blocks)
     counts: dict[str, Any] = {"reference_count": int(fewest), "current_count": int(customers)}
     if not definition.enough(fewest, customers) or len(blocks[0]) < 2:
         return [
             insufficient(name, "too few customers to judge mobility", **counts) for name in INDICES
         ]
-    shares = transition_shares(np.stack([blocks[block] for block in range(BLOCKS + 1)]))
+    shares = transition_shares(np.stack([blocks[block] for block in (0, *usual_blocks)]))
     drawn: NDArray[Any] | None = None
     found = []
     for name, index in INDICES.items():
@@ -167,8 +178,9 @@ def mobility(night: Night, definition: Definition) -> list[Measurement]:
                 expected=usual,
                 unit="share",
                 is_significant=is_significant,
+                limits=limits,
                 says=f"the index {name} of movement is {written(now)}, {written(away, 'share')} "
-                f"away from the {written(usual)} of the half year before",
+                f"away from the {written(usual)} of the half year before{spared}",
                 details=details,
                 **counts,
             )
@@ -205,6 +217,9 @@ def recompute_identity(night: Night, definition: Definition) -> list[Measurement
 
 def flapping(night: Night, definition: Definition) -> list[Measurement]:
     """C34: share of a segment that left it and came back within 14 days."""
+    # Cut points that move carry customers there and back; that is told with the scorecard.
+    since = night.as_of_date - timedelta(days=FLAPPING)
+    limits, spared = spared_by_scorecard(night, definition, since)
     found = []
     for row in sorted(night.rows("flapping"), key=lambda row: row["segment"]):
         segment = row["segment"]
@@ -221,8 +236,9 @@ def flapping(night: Night, definition: Definition) -> list[Measurement]:
                 effect=back,
                 current_count=whole(customers),
                 unit="share",
+                limits=limits,
                 says=f"{written(share, 'share')} of {night.label(segment)} left it and came back "
-                "within two weeks",
+                f"within two weeks{spared}",
             )
         )
     return found or [insufficient("all", "no segment has customers")]
@@ -257,10 +273,16 @@ def definition_hash(night: Night, definition: Definition) -> list[Measurement]:
         (row["definition_type"], row["definition_id"]): row["content_hash"]
         for row in night.rows("published_definitions")
     }
-    rewritten = [key for key, content in now.items() if before.get(key, content) != content]
+    # Orders that come late still change a new scorecard, as they should.
+    settled = night.as_of_date - timedelta(days=definition.parameters["settling_days"])
+    unsettled = {("scorecard", name) for name in night.scorecards_since(settled)}
+    changed = [key for key, content in now.items() if before.get(key, content) != content]
+    rewritten = [key for key in changed if key not in unsettled]
+    settling = sorted(name for kind, name in changed if (kind, name) in unsettled)
     new = sorted(name for kind, name in now.keys() - before.keys()) if before else []
     gone = sorted(name for kind, name in before.keys() - now.keys())
     told = f"; new: {', '.join(new[:3])}" if new else ""
+    told += f"; late orders still change {', '.join(settling[:3])}" if settling else ""
     counts: dict[str, Any] = {"reference_count": len(before), "current_count": len(now)}
     found = []
     for subject, what, limits in (
@@ -279,7 +301,7 @@ def definition_hash(night: Night, definition: Definition) -> list[Measurement]:
                 says=f"{len(names)} published {what} were rewritten under their name{shown}"
                 + (", by orders that came late" if names and is_scorecard else "")
                 + told,
-                details={"rewritten": names, "new": new, "gone": gone},
+                details={"rewritten": names, "new": new, "gone": gone, "settling": settling},
                 **counts,
             )
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -74,26 +75,38 @@ def matrices(
     return segments, found
 
 
-def spared_by_scorecard(
-    night: Night, definition: Definition, since: date
-) -> tuple[Limits | None, str]:
-    """Take the error from a check on days on which a scheduled scorecard took effect.
+def recut(night: Night, horizon_days: int, block: int) -> bool:
+    """Whether a scorecard took effect within a block of days that ends on the as-of date or before.
 
     Args:
         night: the night.
-        definition: the check; its parameter `scorecard_warns` switches this off with 0.
+        horizon_days: length of the blocks.
+        block: how many blocks before the newest.
+    """
+    end = night.as_of_date - timedelta(days=horizon_days * block)
+    return bool(night.scorecards_since(end - timedelta(days=horizon_days), end))
+
+
+def spared_by_scorecard(
+    night: Night, definition: Definition, since: date
+) -> tuple[Limits | None, str]:
+    """Ease a check on days on which a scheduled scorecard took effect.
+
+    Args:
+        night: the night.
+        definition: the check; with its parameter `scorecard_warns` it still warns, with 0 the
+            scorecard explains everything.
         since: eve of what is judged.
 
     Returns:
-        The limits without an error and a phrase that says so, or nothing.
+        The limits that are left and a phrase that says so, or nothing.
     """
     names = night.scorecards_since(since)
-    if not names or not definition.parameters["scorecard_warns"]:
+    if not names:
         return None, ""
-    return (
-        Limits(definition.warn, None),
-        f", while the cut points of {names[-1]} took effect as scheduled",
-    )
+    warn = definition.warn if definition.parameters["scorecard_warns"] else None
+    told = f", while the cut points of {names[-1]} took effect as scheduled"
+    return Limits(warn, None), told
 
 
 def spared_by_youth(night: Night, definition: Definition) -> bool:

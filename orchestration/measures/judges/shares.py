@@ -19,6 +19,7 @@ from orchestration.measures.daily_series import WEEK
 from orchestration.measures.judges.reading import (
     insufficient,
     matrices,
+    recut,
     spared_by_scorecard,
     spared_by_youth,
     total,
@@ -39,6 +40,10 @@ def transition_homogeneity(night: Night, definition: Definition) -> list[Measure
     """C20: moves of the last week against those of the weeks before, by start segment."""
     segments, blocks = matrices(night.rows("transitions"), WEEK)
     weeks = int(definition.parameters["weeks"])
+    # A week in which cut points moved says nothing about weeks in which customers did.
+    usual = [
+        week for week in range(1, weeks + 1) if not recut(night, WEEK, week) and week in blocks
+    ]
     if not set(range(weeks + 1)) <= set(blocks):
         known = len(set(range(1, weeks + 1)) & set(blocks))
         return [
@@ -47,7 +52,10 @@ def transition_homogeneity(night: Night, definition: Definition) -> list[Measure
             )
         ]
     current = blocks[0]
-    reference = np.sum([blocks[week] for week in range(1, weeks + 1)], axis=0)
+    if len(usual) < definition.parameters["fewest_weeks"]:
+        says = f"cut points moved in all but {len(usual)} of the {weeks} weeks before"
+        return [insufficient("all", says)]
+    reference = np.sum([blocks[week] for week in usual], axis=0)
     counts: dict[str, Any] = {
         "reference_count": whole(reference.sum()),
         "current_count": whole(current.sum()),
@@ -71,7 +79,7 @@ def transition_homogeneity(night: Night, definition: Definition) -> list[Measure
             unit="share",
             limits=limits,
             says=f"{written(effect, 'share')} of the customers ended the week elsewhere than "
-            f"customers of their segment did in the {weeks} weeks before "
+            f"customers of their segment did in {len(usual)} weeks before "
             f"(p {test.p_value:.2g}){spared}",
             details={
                 "df": test.df,
