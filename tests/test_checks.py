@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,10 +37,6 @@ from tests.judged import (
     transitions,
     usual_orders,
 )
-
-
-if TYPE_CHECKING:
-    from orchestration.measures.checks import Result
 
 
 def arrival(last: date, at: time = time(20)) -> list[dict[str, Any]]:
