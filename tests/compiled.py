@@ -25,10 +25,15 @@ RULES = REPOSITORY / "seeds" / "rules"
 AS_OF = "2222-02-22"  # stands for the as-of date in compiled statements
 INPUT_TABLES = {
     "orders": "order_id varchar, customer_id varchar, ordered_at date, amount decimal(18, 4), "
-    "status varchar, refunded_amount decimal(18, 4), cost decimal(18, 4)",
+    "status varchar, refunded_amount decimal(18, 4), cost decimal(18, 4), channel varchar, "
+    "items integer",
     "refunds": "refund_id varchar, order_id varchar, refunded_at date, amount decimal(18, 4)",
     "customer_merges": "customer_id varchar, merged_into varchar, merged_at date",
 }
+ORDER_COLUMNS = (
+    *("order_id", "customer_id", "ordered_at", "amount", "status", "refunded_amount", "cost"),
+    *("channel", "items"),
+)
 RULE_TABLES = {
     "segment_rules": "preset varchar, valid_from date, priority integer, segment varchar, "
     "r_min integer, r_max integer, f_min integer, f_max integer, m_min integer, m_max integer",
@@ -132,10 +137,7 @@ def _load_inputs(connection: duckdb.DuckDBPyConnection, world: World) -> None:
     _insert(
         connection,
         "raw.orders",
-        [
-            (o.order_id, o.customer_id, o.ordered_at, o.amount, o.status, o.refunded_amount, o.cost)
-            for o in world.orders
-        ],
+        [tuple(getattr(order, name) for name in ORDER_COLUMNS) for order in world.orders],
     )
     _insert(
         connection,
@@ -162,7 +164,7 @@ def _load_rules(connection: duckdb.DuckDBPyConnection, world: World) -> None:
             f"rules.{name}",
             [tuple(row.get(column) or None for column in names) for row in rows],
         )
-    for name in ("order_statuses", "currencies", "segments"):
+    for name in ("order_statuses", "currencies", "segments", "forbidden_moves"):
         with (RULES / f"{name}.csv").open(newline="", encoding="utf-8") as file:
             header, *rows = csv.reader(file)
         columns = ", ".join(f"{one} {SEED_TYPES.get(one, 'varchar')}" for one in header)

@@ -13,7 +13,7 @@ from tests.warehouse import REPOSITORY
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A warehouse of tables with columns and no rows, which is all that a unit test asks for."""
     monkeypatch.setenv("LIFESTAGE_HOME", str(tmp_path))
-    parents = ("--resource-type", "seed", "model", "--exclude", "marts")
+    parents = ("--resource-type", "seed", "model", "--exclude", "quality")
     built = run_dbt(tmp_path, "build", "--empty", *parents)
     assert built.success, problems(built)
     return tmp_path

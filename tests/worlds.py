@@ -30,6 +30,8 @@ class Order:
     status: str = "completed"
     refunded_amount: Decimal = Decimal(0)
     cost: Decimal = Decimal(0)
+    channel: str | None = None
+    items: int | None = None
 
 
 @dataclass(frozen=True)
@@ -227,6 +229,8 @@ def _orders(draw: random.Random, person: str, number: int, start: date, length: 
                 status=status,
                 refunded_amount=refunded,
                 cost=draw.choice((Decimal(0), Decimal("4.05"), Decimal(20))),
+                channel=("web", "app", None, "store")[(number + place) % 4],
+                items=(1, 3, None, 1)[(number + 2 * place) % 4],
             )
         )
     return found

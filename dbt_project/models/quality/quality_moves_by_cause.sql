@@ -1,4 +1,3 @@
-{% set cause_codes = range(1, 8) %}
 with movement_blocks as (
     select * from {{ ref('int_movement_blocks') }}
     where block = 0
@@ -14,7 +13,7 @@ daily_metrics as (
 ),
 
 cause_codes as (
-    {% for cause_code in cause_codes %}
+    {% for cause_code in range(1, 8) %}
     select {{ cause_code }} as cause_code
     {% if not loop.last %}union all{% endif %}
     {% endfor %}
@@ -27,6 +26,7 @@ sizes as (
     from movement_blocks
     inner join daily_metrics on movement_blocks.block_start = daily_metrics.date_day
     group by movement_blocks.horizon_days
+    having sum(daily_metrics.customers) > 0
 ),
 
 movers as (
