@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime
+from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -112,7 +113,9 @@ def rollback(
         done = put_back(
             settings.published_dir,
             generation,
-            report=write_report if config.publication.report else None,
+            report=partial(write_report, currency=config.currency)
+            if config.publication.report
+            else None,
         )
     output().print(done.message, highlight=False, soft_wrap=True)
 

@@ -381,6 +381,31 @@ def test_a_refusal_names_the_check_what_it_found_and_what_to_do() -> None:
     assert findings.holders(status, [{**check, "as_of_date": AS_OF}])[0].messages == ()
 
 
+def test_what_holds_messages_is_named_once_unless_it_was_accepted() -> None:
+    def row(name: str, status: str, blocks: str) -> Any:
+        return {
+            "check_id": f"id_{name}",
+            "check_name": name,
+            "title": f"Title of {name}",
+            "status": status,
+            "blocks": blocks,
+        }
+
+    checks = [
+        *(row("drift", "error", "activation"), row("drift", "error", "activation")),
+        *(row("churn", "error", "activation"), row("size", "error", "audience")),
+        *(row("volume", "warn", "publication"), row("merge", "error", "none")),
+    ]
+    assert findings.held_messages({}, checks) == ["Title of drift", "Title of churn"]
+    accepted = {"approved_checks": "churn"}
+    assert findings.held_messages(accepted, checks) == ["Title of drift"]
+
+
+def test_a_check_of_a_segment_names_its_label() -> None:
+    assert findings.subject("cant_lose_them", known()) == "Can't lose them"
+    assert findings.subject("order_value, day: mean", known()) == "Order value, day: mean"
+
+
 def test_checks_stand_worst_first_and_a_night_is_as_good_as_its_worst() -> None:
     checks = [{"status": status} for status in ("pass", "warn", "insufficient_data", "error")]
     assert list(findings.worst_first(checks)) == ["error", "warn", "insufficient_data", "pass"]
@@ -529,6 +554,7 @@ def test_the_page_says_what_the_tables_say(folder: Path) -> None:
     for part in (
         "As of 30 June 2026",
         "Checked: usable, with warnings",
+        "Messages to customers are held back: Few change segment",
         "and 12 prospects without an order",
         "12,000 rows came in, 11,900 count",
         "“Champions” is 14.0% of your customers",
@@ -613,16 +639,12 @@ def test_the_first_day_has_no_trend_and_no_growth(tmp_path: Path) -> None:
     assert "moves are told as soon as" in told
 
 
-def test_the_currency_is_told_when_the_file_knows_it(tmp_path: Path) -> None:
-    database = build(
-        tmp_path / "currency.duckdb",
-        extra_sql="alter table published.manifest add column currency varchar;"
-        " update published.manifest set currency = 'EUR'",
-    )
-    write_report(database, tmp_path / "report.html")
+def test_the_currency_is_told_when_it_is_known(folder: Path, tmp_path: Path) -> None:
+    write_report(folder / "full.duckdb", tmp_path / "report.html", currency="EUR")
     told = Outline((tmp_path / "report.html").read_text(encoding="utf-8")).words()
     assert "Money spent (EUR)" in told
-    assert "The last 28 days brought" in told
+    assert re.search(r"The last 28 days brought [0-9,]+ EUR,", told)
+    assert "EUR" not in Outline((folder / "full.html").read_text(encoding="utf-8")).words()
 
 
 def test_a_missing_database_is_an_error_with_a_remedy(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ trouble of the machine is retried. When a step gives up, readers are told that t
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
@@ -39,7 +40,7 @@ def report_writer(config: Config) -> Callable[[Path, Path], None] | None:
         return None
     from orchestration.report import write_report  # noqa: PLC0415 - only needed at the very end
 
-    return write_report
+    return partial(write_report, currency=config.currency)
 
 
 @contextmanager

@@ -16,14 +16,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def write_report(database: Path, target: Path) -> None:
+def write_report(database: Path, target: Path, currency: str | None = None) -> None:
     """Write the report of a published database; the same database gives the same bytes.
 
     Args:
         database: The published file; it is only read.
         target: The page to write; one that is there is replaced.
+        currency: The unit of money, which the tables do not name; left out if not known.
 
     Raises:
         WarehouseError: The database is missing, damaged, or in use by another process.
     """
-    target.write_bytes(rendered(read_contents(database)).encode("utf-8"))
+    target.write_bytes(rendered(read_contents(database), currency).encode("utf-8"))

@@ -82,6 +82,24 @@ def verdict(status: Row) -> tuple[str, str]:
             return "unknown", "Not checked: this file does not say how good it is"
 
 
+def held_messages(status: Row, checks: Iterable[Row]) -> list[str]:
+    """Name the checks whose problems hold messages to customers back; accepted ones do not."""
+    accepted = set(_names(status.get("approved_checks")))
+    titles = [
+        row["title"] or words.label(row["check_name"])
+        for row in checks
+        if row["status"] == "error"
+        and row["blocks"] in {"activation", "publication"}
+        and not accepted & {row["check_id"], row["check_name"]}
+    ]
+    return list(dict.fromkeys(titles))
+
+
+def subject(name: str | None, segments: Segments) -> str:
+    """Name what a check looked at; a segment by its label."""
+    return segments[name].label if segments.place(name) < len(segments) else words.label(name)
+
+
 def holders(status: Row, checks: Iterable[Row]) -> list[Holder]:
     """Name what refused the newer tables, with its findings if they are about the refused day."""
     found = [
@@ -278,9 +296,9 @@ def _about_movement(contents: Contents) -> list[str]:
     moved = period["customers_moved"]
     by_definition = sum(period[f"moved_{cause}"] or 0 for cause in words.DEFINITION_CAUSES)
     when = (
-        f"In {words.month(period['period_start'])}"
+        f"In {words.month(period['period_start'])},"
         if period["period"] == "month"
-        else f"In the week from {words.day(period['period_start'])}"
+        else f"In the week from {words.day(period['period_start'])},"
     )
     told = f"{when} {words.percent(period['share_moved'])} of customers changed segment"
     if by_definition:

@@ -33,12 +33,12 @@ IN_SCRIPTS = str.maketrans(
 )
 
 
-def rendered(contents: Contents) -> str:
+def rendered(contents: Contents, currency: str | None) -> str:
     """Render the page; the same contents give the same text."""
     segments = known_segments(
         [row for row in contents.definitions if row["kind"] == "segment"], contents.sizes
     )
-    money = partial(words.money, currency=contents.currency)
+    money = partial(words.money, currency=currency)
     charts = _charts(contents, segments, money)
     script, plotly = _own("page.js"), _trusted(get_plotlyjs())
     return (
@@ -57,7 +57,8 @@ def rendered(contents: Contents) -> str:
             stages=_stage_labels(contents),
             money=money,
             amount=words.money,
-            unit=f" ({contents.currency})" if contents.currency else "",
+            currency=currency,
+            unit=f" ({currency})" if currency else "",
             charts={chart.name: chart for chart in charts},
             style=_own("page.css"),
             script=script,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from orchestration.publication_status import SCHEMA
 from orchestration.warehouse import open_database, quoted
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from orchestration.warehouse import Session
 
-SCHEMA = "published"
 Row: TypeAlias = dict[str, Any]
 TOTALS = ("as_of_date", "customers", "prospects", "monetary", "orders", "newest_order")
 REVENUE = ("revenue", "orders", "revenue_before")
@@ -31,7 +31,6 @@ class Contents:
 
     Attributes:
         as_of: last day that the tables know; None if they know none.
-        currency: of all money; None if the file does not say.
         generation: of the tables; None if the file does not say.
         status: the row of publication_status, or empty.
         totals: customers, prospects, monetary, orders, newest_order.
@@ -53,7 +52,6 @@ class Contents:
     """
 
     as_of: date | None
-    currency: str | None
     generation: str | None
     status: Row
     totals: Row
@@ -129,13 +127,12 @@ def read_contents(database: Path) -> Contents:
         status = published.row(
             "publication_status",
             "as_of_date generation verdict approved_checks is_held held_since held_as_of held_by"
-            " held_reason days_behind currency",
+            " held_reason days_behind",
         )
-        manifest = published.row("manifest", "generation as_of_date currency")
+        manifest = published.row("manifest", "generation as_of_date")
         as_of = status.get("as_of_date") or manifest.get("as_of_date") or totals.get("as_of_date")
         return Contents(
             as_of=as_of,
-            currency=status.get("currency") or manifest.get("currency"),
             generation=status.get("generation") or manifest.get("generation"),
             status=status,
             totals=totals,
