@@ -34,6 +34,19 @@ daily as (
     where {{ in_refresh_scope('date_day') }}
 ),
 
+-- Day, segment and cause as one number, which sorts by the day: the first and the last move of a
+-- customer are then a plain minimum and maximum. No segment is 0.
+moves_coded as (
+    select
+        customer_id,
+        date_day,
+        {{ days_between(far_past(), 'date_day') }} * 1000000
+        + coalesce(from_segment_code, 0) * 10 + cause_code as leaving,
+        {{ days_between(far_past(), 'date_day') }} * 1000000
+        + coalesce(to_segment_code, 0) * 10 + cause_code as arriving
+    from segment_moves
+),
+
 moves_in_periods as (
     {% for period in ['week', 'month'] %}
     select
@@ -41,57 +54,65 @@ moves_in_periods as (
         {{ first_day_of(period, 'date_day') }} as period_start,
         {{ last_day_of(period, 'date_day') }} as last_day,
         customer_id,
-        date_day,
-        coalesce(from_segment_code, 0) as from_segment_code,
-        coalesce(to_segment_code, 0) as to_segment_code,
-        cause_code,
-        monetary
-    from segment_moves
+        leaving,
+        arriving
+    from moves_coded
     where {{ in_refresh_scope(last_day_of(period, 'date_day')) }}
     {% if not loop.last %}union all{% endif %}
     {% endfor %}
 ),
 
--- Code 0 is no segment: aggregates of engines differ in what they do with null.
 net_moves as (
     select
         period,
         period_start,
         last_day,
         customer_id,
-        nullif({{ value_at_earliest('from_segment_code', 'date_day') }}, 0) as from_segment_code,
-        nullif({{ value_at_latest('to_segment_code', 'date_day') }}, 0) as to_segment_code,
-        {{ value_at_latest('cause_code', 'date_day') }} as cause_code,
-        {{ value_at_latest('monetary', 'date_day') }} as monetary
+        min(leaving) as leaving,
+        max(arriving) as arriving
     from moves_in_periods
     group by period, period_start, last_day, customer_id
 ),
 
-ends_of_periods as (
+decoded as (
     select
-        net_moves.*,
+        net_moves.period,
+        net_moves.period_start,
+        net_moves.last_day,
+        net_moves.customer_id,
+        nullif(cast(floor(mod(net_moves.leaving, 1000000) / 10) as smallint), 0) as from_segment_code,
+        nullif(cast(floor(mod(net_moves.arriving, 1000000) / 10) as smallint), 0) as to_segment_code,
+        cast(mod(net_moves.arriving, 10) as smallint) as cause_code,
+        {{ add_days(far_past(), 'floor(net_moves.arriving / 1000000)') }} as moved_on,
         least(net_moves.last_day, as_of_dates.as_of_date) as period_end
     from net_moves
     cross join as_of_dates
-    where net_moves.from_segment_code is distinct from net_moves.to_segment_code
 ),
 
 -- Money may have changed after the last move; an account that was taken over has the one it left with.
+moved as (
+    select
+        *,
+        case when to_segment_code is null then {{ add_days('moved_on', -1) }} else period_end end as money_day
+    from decoded
+    where from_segment_code is distinct from to_segment_code
+),
+
 at_the_end as (
     select
-        ends_of_periods.period,
-        ends_of_periods.period_start,
-        ends_of_periods.last_day as date_day,
-        ends_of_periods.from_segment_code,
-        ends_of_periods.to_segment_code,
-        ends_of_periods.cause_code,
-        coalesce(customer_days.monetary, ends_of_periods.monetary) as monetary
-    from ends_of_periods
+        moved.period,
+        moved.period_start,
+        moved.last_day as date_day,
+        moved.from_segment_code,
+        moved.to_segment_code,
+        moved.cause_code,
+        customer_days.monetary
+    from moved
     left join customer_days
         on
-            ends_of_periods.customer_id = customer_days.customer_id
-            and ends_of_periods.period_end >= customer_days.valid_from
-            and ends_of_periods.period_end < customer_days.valid_to
+            moved.customer_id = customer_days.customer_id
+            and moved.money_day >= customer_days.valid_from
+            and moved.money_day < customer_days.valid_to
 ),
 
 moves as (
