@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.evaluation.worlds import MAX_LAG, SECONDS, Ints, World
+from benchmarks.evaluation.worlds import MAX_LAG, SECONDS, World
 
 if TYPE_CHECKING:
     from benchmarks.evaluation.labels import Card
@@ -21,18 +21,6 @@ def silent(world: World, first: int, days: int) -> World:
     """Nothing arrives for some days; what was placed in them is lost."""
     orders = world.orders
     lost = (orders.arrived >= first) & (orders.arrived < first + days)
-    return world.with_orders(orders.take(~lost))
-
-
-def zero_day(world: World, day: int) -> World:
-    """No order of the day arrives, though late ones of earlier days do."""
-    return world.with_orders(world.orders.take(world.orders.day != day))
-
-
-def partial_day(world: World, day: int, share: float, rng: np.random.Generator) -> World:
-    """A share of the orders of one day is lost."""
-    orders = world.orders
-    lost = (orders.day == day) & (rng.random(len(orders)) < share)
     return world.with_orders(orders.take(~lost))
 
 
@@ -87,17 +75,3 @@ def lifted(card: Card) -> Card:
         monetary=card.monetary - 1,
         is_own=False,
     )
-
-
-def thinned(counts: Ints, first: int, share: float, rng: np.random.Generator) -> Ints:
-    """Each day from the first on loses a share of what the day before still had."""
-    days = np.arange(len(counts))
-    kept = (1 - share) ** np.maximum(days - first + 1, 0)
-    return rng.binomial(counts, kept)
-
-
-def halved(counts: Ints, day: int, share: float, rng: np.random.Generator) -> Ints:
-    """One day loses a share of its orders."""
-    found = counts.copy()
-    found[day] = rng.binomial(counts[day], 1 - share)
-    return found

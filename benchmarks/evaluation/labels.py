@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +40,7 @@ class Segments:
     cells: NDArray[np.int8]
 
 
+@cache
 def read_segments() -> Segments:
     """Read the shipped rules and segments of the default preset."""
     rules = read_rules(RULES_DIR)

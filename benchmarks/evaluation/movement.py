@@ -7,18 +7,19 @@ models under `dbt_project/models/quality` say it. The tables about orders are in
 from __future__ import annotations
 
 from datetime import date
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from benchmarks.evaluation.history import CAUSES, HORIZONS, Snapshot
-from benchmarks.evaluation.labels import RULES_DIR
+from benchmarks.evaluation.labels import PRESET, RULES_DIR
 from orchestration.rules import read_rules
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from benchmarks.evaluation.aggregates import Deliveries, Rows
+    from benchmarks.evaluation.aggregates import Deliveries, Row, Rows
     from benchmarks.evaluation.worlds import Floats, Ints
 
 METRIC_DAYS = 70
@@ -251,16 +252,17 @@ def segment_daily_metrics(snapshot: Snapshot) -> Rows:
     rows: Rows = []
     first = max(snapshot.first_day, snapshot.night - METRIC_DAYS + 1)
     for day in range(first, snapshot.night + 1):
-        sizes = snapshot.sizes(day)
-        everybody = int(sizes[1:].sum())
+        date_day = snapshot.world.date_of(day)
+        sizes = snapshot.sizes(day).tolist()
+        everybody = sum(sizes[1:])
         rows += [
             {
-                "date_day": snapshot.world.date_of(day),
+                "date_day": date_day,
                 "segment": name,
-                "customers": int(sizes[code]),
-                "customer_share": int(sizes[code]) / everybody if everybody else None,
+                "customers": sizes[code],
+                "customer_share": sizes[code] / everybody if everybody else None,
             }
-            for code, name in _named(snapshot)
+            for code, name in enumerate(snapshot.segments.names, start=1)
         ]
     return rows
 
@@ -268,14 +270,17 @@ def segment_daily_metrics(snapshot: Snapshot) -> Rows:
 def definitions(snapshot: Snapshot) -> Rows:
     """The shipped segments, as if they had been read again every quarter of a year."""
     reviewed = snapshot.world.date_of(snapshot.night - snapshot.night % 90)
-    book = {row.segment: row for row in read_rules(RULES_DIR).segments}
+    return [row | {"reviewed_on": reviewed} for row in _segment_rows(snapshot.segments.names)]
+
+
+@cache
+def _segment_rows(names: tuple[str, ...]) -> tuple[Row, ...]:
     columns = ("label", "action", "channel", "objective", "objective_metric", "objective_target")
-    return [
-        {"segment": name}
-        | {column: getattr(book[name], column) for column in columns}
-        | {"reviewed_on": reviewed}
-        for name in snapshot.segments.names
-    ]
+    book = {row.segment: row for row in read_rules(RULES_DIR).segments if row.preset == PRESET}
+    return tuple(
+        {"segment": name} | {column: getattr(book[name], column) for column in columns}
+        for name in names
+    )
 
 
 def published_as_of(snapshot: Snapshot) -> Rows:
