@@ -6,7 +6,7 @@ The numbers come from the tables of the schema `quality`, read by somebody else.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -123,12 +123,18 @@ class Night:
         return (self.as_of_date - self.open_days.first_day).days
 
     def scorecards_since(self, day: date, until: date | None = None) -> tuple[str, ...]:
-        """Names of the scorecards that took effect after a day, up to another or the as-of date."""
+        """Names of the scorecards that took effect after a day, up to another or the as-of date.
+
+        A name that stands for two sets of cut points announces nothing.
+        """
+        log = self.optional("definition_log")
+        times = Counter(row["definition_id"] for row in log)
         return tuple(
             sorted(
                 row["definition_id"]
-                for row in self.optional("definition_log")
+                for row in log
                 if row["definition_type"] == "scorecard"
+                and times[row["definition_id"]] == 1
                 and day < row["first_used_on"] <= (until or self.as_of_date)
             )
         )

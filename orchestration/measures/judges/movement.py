@@ -132,60 +132,71 @@ def _why(causes: dict[str, float]) -> str:
 
 
 def mobility(night: Night, definition: Definition) -> list[Measurement]:
-    """C32: indices of mobility of the last 30 days against the median of half a year."""
+    """C32: indices of mobility of the last 30 days against the median of half a year.
+
+    Both indices see the same moves with other weights, so the one that is less away is judged.
+    """
     _, blocks = matrices(night.rows("transitions"), MONTH)
     if not set(range(BLOCKS + 1)) <= set(blocks):
         says = f"mobility is compared with {BLOCKS} months before, {max(0, len(blocks) - 1)} known"
-        return [insufficient(name, says) for name in INDICES]
+        return [insufficient("all", says)]
     # A month in which cut points moved says nothing about months in which customers did.
-    usual_blocks = [block for block in range(1, BLOCKS + 1) if not recut(night, MONTH, block)]
-    if len(usual_blocks) < definition.parameters["fewest_months"]:
-        says = f"cut points moved in all but {len(usual_blocks)} of the {BLOCKS} months before"
-        return [insufficient(name, says) for name in INDICES]
+    usual = [block for block in range(1, BLOCKS + 1) if not recut(night, MONTH, block)]
+    if len(usual) < definition.parameters["fewest_months"]:
+        says = f"cut points moved in all but {len(usual)} of the {BLOCKS} months before"
+        return [insufficient("all", says)]
+    customers = float(blocks[0].sum())
+    fewest = min(float(blocks[block].sum()) for block in usual)
+    counts: dict[str, Any] = {"reference_count": int(fewest), "current_count": int(customers)}
+    if not definition.enough(fewest, customers) or len(blocks[0]) < 2:
+        return [insufficient("all", "too few customers to judge mobility", **counts)]
+    shares = transition_shares(np.stack([blocks[block] for block in (0, *usual)]))
+    values = {name: index(shares) for name, index in INDICES.items()}
+    away = {name: _away(float(one[0]), float(np.median(one[1:]))) for name, one in values.items()}
+    name = min(away, key=lambda one: (away[one], one))
+    now, median = float(values[name][0]), float(np.median(values[name][1:]))
+    low = high = None
+    if away[name] > (definition.warn or 0):
+        low, high = _interval(night, definition, blocks[0], name)
     limits, spared = spared_by_scorecard(
         night, definition, night.as_of_date - timedelta(days=MONTH)
     )
-    customers = float(blocks[0].sum())
-    fewest = min(float(blocks[block].sum()) for block in usual_blocks)
-    counts: dict[str, Any] = {"reference_count": int(fewest), "current_count": int(customers)}
-    if not definition.enough(fewest, customers) or len(blocks[0]) < 2:
-        return [
-            insufficient(name, "too few customers to judge mobility", **counts) for name in INDICES
-        ]
-    shares = transition_shares(np.stack([blocks[block] for block in (0, *usual_blocks)]))
-    drawn: NDArray[Any] | None = None
-    found = []
-    for name, index in INDICES.items():
-        values = index(shares)
-        now, usual = float(values[0]), float(np.median(values[1:]))
-        away = abs(now / usual - 1) if usual > 0 else (0.0 if now == 0 else float("inf"))
-        is_significant, details = True, {}
-        if away > (definition.warn or 0):
-            if drawn is None:
-                drawn = resampled(
-                    blocks[0],
-                    int(definition.parameters["resamples"]),
-                    seed=night.as_of_date.toordinal(),
-                )
-            low, high = (float(end) for end in np.percentile(index(drawn), INTERVAL))
-            is_significant = not low <= usual <= high
-            details = {"interval_low": low, "interval_high": high}
-        found.append(
-            Measurement(
-                name,
-                away,
-                effect=now,
-                expected=usual,
-                unit="share",
-                is_significant=is_significant,
-                limits=limits,
-                says=f"the index {name} of movement is {written(now)}, {written(away, 'share')} "
-                f"away from the {written(usual)} of the half year before{spared}",
-                details=details,
-                **counts,
-            )
+    return [
+        Measurement(
+            "all",
+            away[name],
+            effect=now,
+            expected=median,
+            unit="share",
+            limits=limits,
+            is_significant=low is None or high is None or not low <= median <= high,
+            says=f"the index {name} of movement is {written(now)}, {written(away[name], 'share')} "
+            f"away from the {written(median)} of the half year before{spared}",
+            details={
+                "interval_low": low,
+                "interval_high": high,
+                "now": {index: float(one[0]) for index, one in values.items()},
+                "away": away,
+            },
+            **counts,
         )
-    return found
+    ]
+
+
+def _away(now: float, usual: float) -> float:
+    if usual > 0:
+        return abs(now / usual - 1)
+    return 0.0 if now == 0 else float("inf")
+
+
+def _interval(
+    night: Night, definition: Definition, block: NDArray[Any], name: str
+) -> tuple[float, float]:
+    """Interval of an index over customers drawn anew; the as-of date is the seed."""
+    times = int(definition.parameters["resamples"])
+    drawn = resampled(block, times, seed=night.as_of_date.toordinal())
+    low, high = np.percentile(INDICES[name](drawn), INTERVAL)
+    return float(low), float(high)
 
 
 def recompute_identity(night: Night, definition: Definition) -> list[Measurement]:  # noqa: ARG001

@@ -65,7 +65,7 @@ REQUIRED = frozenset({"C01", "C03", "C04", "C05", "C06", "C24", "C33", "C35"})
 # Names that each formula reads from `Definition.parameters`.
 PARAMETERS: dict[str, frozenset[str]] = {
     "C01": frozenset({"fewest_expected"}),
-    "C02": frozenset({"relative_floor", "zero_expected"}),
+    "C02": frozenset({"relative_floor", "zero_expected", "alpha"}),
     "C04": frozenset({"error_rows"}),
     "C07": frozenset({"alpha"}),
     "C10": frozenset({"alpha"}),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import stats
 
 from orchestration.measures.checks import Limits, Measurement, written
 from orchestration.measures.control import (
@@ -120,9 +121,17 @@ def _judge_day(
         reference_count=points,
         current_count=int(count) if np.isfinite(count) else None,
         says=says,
+        is_significant=_chance(count, expected) < definition.parameters["alpha"],
         decided=("error" if is_blocking else "warn") if is_gone else None,
         **scope,
     )
+
+
+def _chance(count: float, expected: float) -> float:
+    """Chance of a Poisson count as far off; the logarithm of a small count has no normal tail."""
+    mean = max(expected - HALF, 0.0)
+    below = stats.poisson.cdf(count, mean)
+    return float(below if count < mean else stats.poisson.sf(count - 1, mean))
 
 
 def _deviations(
