@@ -56,6 +56,7 @@ orders_in_scope as (
 ),
 
 {% if has_refunds %}
+-- An order is there once as a sale, and once more for each row that pays money back under its number.
 refunds_in_scope as (
     select
         orders_in_scope.customer_id,
@@ -66,7 +67,8 @@ refunds_in_scope as (
     from refunds
     inner join orders_in_scope on refunds.order_id = orders_in_scope.order_id
     where
-        refunds.refund_date <= {{ as_of() }}
+        {{ 'orders_in_scope.is_counted' if is_plain else 'orders_in_scope.counted_orders > 0' }}
+        and refunds.refund_date <= {{ as_of() }}
         {% if var('monetary_measure') == 'gross' %}
         and false
         {% endif %}
