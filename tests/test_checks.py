@@ -716,6 +716,13 @@ def test_a_scheduled_scorecard_is_no_error_and_new_rules_are(check_id, tables, s
     assert found("scorecard", day(days)).status == "error"
 
 
+def test_a_name_of_two_scorecards_announces_nothing():
+    log = [*new_definition("scorecard", day(100)), *new_definition("scorecard", AS_OF)]
+    twice = [row | {"definition_id": "calibrated-2026-03-31"} for row in log]
+    assert only("C20", transitions=week(0.16), definition_log=log).status == "pass"
+    assert only("C20", transitions=week(0.16), definition_log=twice).status == "error"
+
+
 def test_weeks_in_which_cut_points_moved_are_no_reference():
     # The third week before moved everybody; taken for usual it would hide and feign changes.
     rows = [
@@ -1044,10 +1051,12 @@ def test_segments_that_respond_alike_warn():
 
 
 def test_a_pair_that_cannot_be_told_apart_is_named():
-    found = results("C44", **responses({"a": 0.3, "b": 0.3, "c": 0.05}))
-    assert {key: one.status for key, one in found.items()} == {"a and b": "warn"}
-    found = results("C44", **responses({"a": 0.3, "b": 0.2, "c": 0.05}))
-    assert {key: one.status for key, one in found.items()} == {"all": "pass"}
+    found = only("C44", **responses({"a": 0.3, "b": 0.3, "c": 0.05}))
+    assert (found.status, found.value, found.effect) == ("warn", 0, 1)
+    assert [(pair["first"], pair["second"]) for pair in found.details["pairs"]] == [("a", "b")]
+    assert "a and b" in found.message
+    found = only("C44", **responses({"a": 0.3, "b": 0.2, "c": 0.05}))
+    assert (found.status, found.details["pairs"]) == ("pass", [])
     assert only("C44", **responses({"a": 0.3, "b": 0.3}, 99)).status == "insufficient_data"
 
 

@@ -145,31 +145,34 @@ def merge_candidates(night: Night, definition: Definition) -> list[Measurement]:
     if not pairs:
         says = f"fewer than two segments had {definition.min_current} customers 28 days ago"
         return [insufficient("all", says)]
-    alike = [
-        Measurement(
-            f"{pair.first} and {pair.second}",
-            0,
-            p_value=pair.p_value,
-            p_adjusted=min(pair.outcomes.values()),
-            reference_count=pair.first_count,
-            current_count=pair.second_count,
-            unit="count",
-            decided="warn",
-            says=f"{night.label(pair.first)} and {night.label(pair.second)} did the same in 28 "
-            "days: no outcome differs, so they can be merged",
-            details={"p_adjusted_by_outcome": dict(pair.outcomes)},
+    # Named in one result: a pair more or less from night to night is no news of its own.
+    alike = [pair for pair in pairs if pair.differing(level) == 0]
+    named = [f"{night.label(pair.first)} and {night.label(pair.second)}" for pair in alike]
+    says = f"all {len(pairs)} pairs of segments differ in what their customers did"
+    if alike:
+        says = (
+            f"{len(alike)} of {len(pairs)} pairs of segments did the same in 28 days and can be "
+            f"merged: {'; '.join(named[:3])}{'; and more' if len(named) > 3 else ''}"
         )
-        for pair in pairs
-        if pair.differing(level) == 0
-    ]
-    return alike or [
+    return [
         Measurement(
             "all",
             min(pair.differing(level) for pair in pairs),
+            effect=len(alike),
             current_count=len(pairs),
             unit="count",
-            decided="pass",
-            says=f"all {len(pairs)} pairs of segments differ in what their customers did",
+            decided="warn" if alike else "pass",
+            says=says,
+            details={
+                "pairs": [
+                    {
+                        "first": pair.first,
+                        "second": pair.second,
+                        "p_adjusted_by_outcome": dict(pair.outcomes),
+                    }
+                    for pair in alike
+                ]
+            },
         )
     ]
 
