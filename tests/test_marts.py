@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -221,6 +221,23 @@ def profiles_of(past: Past, *, averages: bool) -> dict[Key, list[Any]]:
     return found
 
 
+def channels_of(past: Past) -> dict[Key, list[Any]]:
+    """The channel of most orders of a year, by the segment of the newest day."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for order in past.oracle.world.orders:
+        owner = past.oracle.owner(order.customer_id, past.last)
+        is_recent = past.last - timedelta(days=365) < order.ordered_at <= past.last
+        if order.channel and is_recent and past.oracle.is_counted(order):
+            counts[past.on(past.last)[owner].segment][order.channel] += 1
+    found: dict[Key, list[Any]] = {
+        (day, name): [None, None] for day in days(past.first, past.last) for name in past.segments
+    }
+    for name, orders in counts.items():
+        channel = min(orders, key=lambda one: (-orders[one], one))
+        found[past.last, name] = [channel, share(orders[channel], orders.total())]
+    return found
+
+
 def performance_of(past: Past) -> dict[Key, list[Any]]:
     months = [(start, end) for name, start, end in periods_of(past) if name == "month"]
     bought: dict[date, dict[str, int]] = {}
@@ -335,6 +352,16 @@ def assert_marts_agree(connection: duckdb.DuckDBPyConnection, world: World) -> N
             """
         ).fetchall(),
         profiles_of(past, averages=world.settings["monetary_aggregate"] == "average"),
+        2,
+    )
+    assert_same(
+        connection.execute(
+            """
+            select date_day, segment, order_channel, order_channel_share
+            from marts.segment_profiles
+            """
+        ).fetchall(),
+        channels_of(past),
         2,
     )
     assert_same(

@@ -1,3 +1,4 @@
+{% set channel_days = 365 %}
 {% set has_merges = 'customer_merges' in var('inputs') %}
 with orders as (
     select
@@ -6,9 +7,9 @@ with orders as (
     from {{ ref('stg_shop__orders') }}
     where
         is_counted
-        and channel is not null
+        and channel <> ''
         and order_date <= {{ as_of() }}
-        and order_date > {{ add_days(as_of(), -365) }}
+        and order_date > {{ add_days(as_of(), 0 - channel_days) }}
 ),
 
 {% if has_merges %}
