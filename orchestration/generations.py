@@ -86,9 +86,9 @@ class Place:
 def places(target: Path) -> list[Place]:
     """List the directories of generations, oldest first."""
     found = []
-    for path in (target / GENERATIONS).glob("*"):
+    for path in _folders(target):
         named = PLACE.fullmatch(path.name)
-        if named and path.is_dir():
+        if named:
             found.append(Place(path, int(named[1]), named[2]))
     return sorted(found, key=lambda place: place.sequence)
 
@@ -200,8 +200,10 @@ def clean(target: Path, keep: int | None = None) -> None:
     """
     target.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(target / STAGING, ignore_errors=True)
-    for leftover in target.glob("*.next"):
-        leftover.unlink()
+    # A client that opened a database for writing left a log that nobody else could open it with.
+    logs = (folder / f"{DATABASE_FILE}.wal" for folder in (target, *_folders(target)))
+    for leftover in (*target.glob("*.next"), *logs):
+        leftover.unlink(missing_ok=True)
     current = served(target)
     if current is None:
         return
@@ -210,8 +212,8 @@ def clean(target: Path, keep: int | None = None) -> None:
     newest = {place.generation: place for place in past}  # the last one of each wins
     by_age = sorted(newest.values(), key=lambda place: -place.sequence)
     kept = {place.path for place in (*by_age[:keep], *past[-2:])}
-    for path in (target / GENERATIONS).iterdir():
-        if path.is_dir() and path not in kept:
+    for path in _folders(target):
+        if path not in kept:
             _remove(path, target / STAGING)
 
 
@@ -239,6 +241,10 @@ def damaged_files(place: Place) -> list[str]:
         for name, known in files.items()
         if not (place.path / name).is_file() or file_hash(place.path / name) != known["sha256"]
     ]
+
+
+def _folders(target: Path) -> list[Path]:
+    return [path for path in (target / GENERATIONS).glob("*") if path.is_dir()]
 
 
 def _next_sequence(target: Path) -> int:

@@ -88,7 +88,8 @@ def hold(
         reached: Told the name of every step done; tests end the process there.
 
     Raises:
-        WarehouseError: What is published cannot be read.
+        WarehouseError: What is published cannot be read, or, after readers were told, the report
+            could not be written.
     """
     place = served(target)
     if place is None:
@@ -129,7 +130,8 @@ def rollback(
         reached: Told the name of every step done; tests end the process there.
 
     Raises:
-        WarehouseError: There is no such generation, it is served already, or it is damaged.
+        WarehouseError: There is no such generation, it is served already, or it is damaged; or,
+            after it was put back, the report could not be written.
     """
     now = served(target)
     place = _chosen(target, now, generation)
@@ -229,7 +231,10 @@ def _put_again(
     put_in_place(target, status.generation, reached)
     clean(target)
     if trouble is not None:
-        raise trouble
+        raise WarehouseError(
+            f"the report could not be written ({type(trouble).__name__}) and stays the old one;"
+            f" {STATUS_TABLE} tells that the tables are not new"
+        ) from trouble
 
 
 def _stage_again(place: Place, staging: Path, status: PublicationStatus) -> bool:
@@ -261,7 +266,7 @@ def _report_again(
     if report is not None:
         try:
             report(staging / DATABASE_FILE, staging / REPORT_FILE)
-        except Exception as error:  # noqa: BLE001 - raised again when readers know
+        except Exception as error:  # noqa: BLE001 - told when readers know
             trouble = error
             (staging / REPORT_FILE).unlink(missing_ok=True)
     old = place.path / REPORT_FILE

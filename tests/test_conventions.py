@@ -42,7 +42,7 @@ COMMAND_LINE = {"cli", "cli_checks", "console"}
 # Modules that may name a schema other than those of the marts and the rules, and why.
 READERS_OF_PRIVATE_SCHEMAS = {
     "explain.py",  # shows the single orders behind a label
-    "publication.py",  # publishes what was rejected and received
+    "public_tables.py",  # publishes what was rejected and received
     "provenance.py",  # asks which run built the tables, and as of which day
     "cli.py",  # prints what was rejected and received
     "history.py",  # counts the rows of what it built, and asks which day was reached

@@ -4,6 +4,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import resource
 import shutil
 import signal
 from collections.abc import Callable
@@ -373,6 +374,37 @@ class TestRefusal:
         assert put(warehouses[60], target, max_removed_share=0.2).is_new
         assert_whole(target)
 
+    @pytest.mark.parametrize("place", ["", "current"])
+    def test_a_log_that_a_client_left_does_not_stand_in_the_way(
+        self, warehouses: dict[int, Path], target: Path, place: str
+    ) -> None:
+        put(warehouses[50], target)
+        before = seen(target)
+        (target / place / "lifestage.duckdb.wal").write_bytes(b"not a log" * 100)
+        put(warehouses[50], target)
+
+        assert seen(target) == before
+        assert_whole(target)
+        assert_tidy(target)
+
+    @pytest.mark.parametrize("most_bytes", [1_000, 400_000, 1_200_000])
+    @pytest.mark.parametrize("act", ["publish", "hold"])
+    def test_a_full_disk_changes_nothing(
+        self, warehouses: dict[int, Path], target: Path, act: str, most_bytes: int
+    ) -> None:
+        put(warehouses[50], target)
+        before = seen(target)
+        arguments = (put, warehouses[60], target) if act == "publish" else (hold_again, target)
+        victim = PROCESSES.Process(target=with_little_room, args=(most_bytes, *arguments))
+        victim.start()
+        victim.join()
+
+        assert victim.exitcode == 1
+        assert seen(target) == before
+        put(warehouses[60], target)
+        assert_whole(target)
+        assert_tidy(target)
+
     def test_a_missing_warehouse_names_the_command(self, tmp_path: Path, target: Path) -> None:
         with pytest.raises(WarehouseError, match="lifestage refresh"):
             put(tmp_path / "warehouse.duckdb", target)
@@ -451,18 +483,6 @@ class TestContract:
         with pytest.raises(WarehouseError, match="regimes changed its column types"):
             put(warehouse, target)
 
-    def test_every_public_table_is_published_once_and_under_contract(self) -> None:
-        tables = (*PUBLIC_TABLES, *RECORD_TABLES)
-        names = [table.name for table in tables]
-        assert len(names) == len(set(names))
-        declared = contracts()
-        assert {*names, "publication_status", "manifest"} == set(declared)
-        for table in tables:
-            columns = {column.name: column for column in declared[table.name].columns}
-            assert all(column.kind and column.description for column in columns.values())
-            for name in table.key:
-                assert columns[name].is_nullable is (name in table.optional), (table.name, name)
-
     def test_keys_are_those_that_dbt_tests(self) -> None:
         keys = {}
         for path in (DBT_PROJECT_DIR / "models" / "marts").glob("*.yml"):
@@ -476,6 +496,20 @@ class TestContract:
             for kind in kinds:
                 found = connection.execute(f"select typeof(null::{kind})").fetchall()
                 assert found == [(kind,)]
+
+
+def test_every_public_table_is_published_once() -> None:
+    """Under its name, with a contract for every column of its key."""
+    tables = (*PUBLIC_TABLES, *RECORD_TABLES)
+    names = [table.name for table in tables]
+    assert len(names) == len(set(names))
+    declared = contracts()
+    assert {*names, "publication_status", "manifest"} == set(declared)
+    for table in tables:
+        columns = {column.name: column for column in declared[table.name].columns}
+        assert all(column.kind and column.description for column in columns.values())
+        for name in table.key:
+            assert columns[name].is_nullable is (name in table.optional), (table.name, name)
 
 
 def key_of(model: dict[str, Any]) -> tuple[str, ...] | None:
@@ -589,7 +623,7 @@ class TestHold:
     ) -> None:
         put(warehouses[50], target)
         before = seen(target)
-        with pytest.raises(ZeroDivisionError):
+        with pytest.raises(WarehouseError, match=r"could not be written \(ZeroDivisionError\)"):
             hold(target, NEXT_DAY, "orders stopped", report=broken_report)
 
         assert read_status(target / "lifestage.duckdb").is_held
@@ -745,6 +779,12 @@ def die_at(step: str, act: Callable[..., Any], arguments: tuple[Any, ...]) -> No
 
 def roll_back(target: Path, **other: Any) -> None:
     rollback(target, report=write_report, **other)
+
+
+def with_little_room(most_bytes: int, act: Callable[..., Any], *arguments: object) -> None:
+    """Act in a process that cannot write files larger than that."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
+    act(*arguments)
 
 
 class TestKilled:
