@@ -373,12 +373,17 @@ def test_a_refusal_names_the_check_what_it_found_and_what_to_do() -> None:
     status = {"held_by": "volume_weekday, max_removed_share", "held_as_of": held}
     assert findings.holders(status, [check]) == [
         findings.Holder(
-            "Orders of a normal day", ("3 orders where 200 are normal.",), "Ask for the file."
+            "volume_weekday",
+            "Orders of a normal day",
+            ("3 orders where 200 are normal.",),
+            "Ask for the file.",
         ),
-        findings.Holder("Max removed share", (), ""),
+        findings.Holder("max_removed_share", "Max removed share", (), ""),
     ]
     # What was found on another day says nothing about this one.
-    assert findings.holders(status, [{**check, "as_of_date": AS_OF}])[0].messages == ()
+    (other, _) = findings.holders(status, [{**check, "as_of_date": AS_OF}])
+    assert other.messages == ()
+    assert other.remedy == "Ask for the file."
 
 
 def test_what_holds_messages_is_named_once_unless_it_was_accepted() -> None:
@@ -439,6 +444,33 @@ def test_the_same_advice_is_given_once() -> None:
         ("fail", ("At risk",)),
         ("unknown", ("Champions", "Hibernating")),
     ]
+
+
+@pytest.mark.parametrize(
+    ("criterion", "value", "threshold", "told"),
+    [
+        ("substantial", 41.0, 100.0, "41 customers, 100 wanted"),
+        ("homogeneous", 0.509, 0.75, "50.9% of the spread of all, 75.0% allowed"),
+        ("stable", 0.0048, 0.03, "0.5% in a week, 3.0% allowed"),
+        ("actionable", 0.0, 0.0, ""),
+        ("accessible", None, 100.0, ""),
+    ],
+)
+def test_numbers_behind_a_verdict_have_a_unit(
+    criterion: str, value: float | None, threshold: float, told: str
+) -> None:
+    row = {"criterion": criterion, "value": value, "threshold": threshold}
+    assert findings.usefulness_number(row) == told
+
+
+def test_a_figure_over_time_has_its_numbers_in_a_table(folder: Path) -> None:
+    contents = read_contents(folder / "full.duckdb")
+    shares = findings.by_day(contents.shares, "date_day", "customer_share")
+    assert next(iter(shares)) == AS_OF
+    assert sum(shares[AS_OF].values()) == 1
+    told = Outline((folder / "full.html").read_text(encoding="utf-8")).words()
+    for chart in ("Share of customers in each segment, every fourth", "Revenue per month by"):
+        assert chart in told
 
 
 def test_the_newest_complete_month_is_told() -> None:
@@ -576,11 +608,25 @@ def test_a_held_publication_is_said_in_a_banner(folder: Path) -> None:
     for part in (
         "Newer tables are being held back",
         "2 days behind",
-        "Nothing newer has come since 1 July 2026",
+        "The first day that is missing is 1 July 2026",
         "Why 2 July 2026 was refused: orders are missing",
-        "lifestage approve CHECK --as-of 2026-07-02",
+        "lifestage approve volume_weekday --as-of 2026-07-02",
     ):
         assert part in told, part
+
+
+def test_tables_that_a_person_put_back_are_not_blamed_on_a_check(tmp_path: Path) -> None:
+    database = build(
+        tmp_path / "back.duckdb",
+        held=True,
+        extra_sql="update published.publication_status set held_by = 'rollback',"
+        " held_reason = 'put back by hand'",
+    )
+    write_report(database, tmp_path / "report.html")
+    told = Outline((tmp_path / "report.html").read_text(encoding="utf-8")).words()
+    assert "Older tables were put back" in told
+    assert "put back by hand" in told
+    assert "lifestage approve" not in told
 
 
 def test_texts_of_the_data_stay_texts(folder: Path) -> None:

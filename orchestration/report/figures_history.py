@@ -160,7 +160,7 @@ def causes_chart(movement: Sequence[Row]) -> Chart:
             ],
             hovertemplate=drawing.HOVER,
         )
-    figure.update_xaxes(type="category", showgrid=False, tickangle=-40)
+    figure.update_xaxes(type="category", showgrid=False, tickangle=-40, nticks=13)
     figure.update_yaxes(tickformat=".0%", rangemode="tozero", nticks=6)
     told = "; ".join(f"{period_name(row)} {words.percent(row['share_moved'])}" for row in rows)
     summary = f"Share of customers who changed segment, by cause. In all: {told}."
@@ -228,7 +228,7 @@ def revenue_chart(performance: Sequence[Row], segments: Segments, money: Money) 
     # What is left was spent by people who had no segment yet when the month began.
     rest = [float(row["revenue"] or 0) - below for row, below in zip(totals, stacked, strict=True)]
     add("First orders", "var(--segment-none)", [round(value, 2) for value in rest])
-    figure.update_xaxes(type="category", showgrid=False, tickangle=-40)
+    figure.update_xaxes(type="category", showgrid=False, tickangle=-40, nticks=13)
     figure.update_yaxes(tickformat="~s", nticks=6)
     told = "; ".join(f"{period_name(row)} {money(row['revenue'])}" for row in totals)
     return Chart("chart-revenue", figure, f"Revenue per month by segment. In all: {told}.", 360)

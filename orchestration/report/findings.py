@@ -26,8 +26,9 @@ WORST_FIRST = ("error", "warn", "insufficient_data", "pass")
 
 @dataclass(frozen=True)
 class Holder:
-    """A check or brake that refused newer tables: its name, what it found, what to do."""
+    """A check or brake that refused newer tables: its names, what it found, what to do."""
 
+    name: str
     title: str
     messages: tuple[str, ...]
     remedy: str
@@ -82,6 +83,11 @@ def verdict(status: Row) -> tuple[str, str]:
             return "unknown", "Not checked: this file does not say how good it is"
 
 
+def is_rollback(status: Row) -> bool:
+    """Tell whether a person put the tables back, rather than a check refused newer ones."""
+    return status.get("held_by") == "rollback"
+
+
 def held_messages(status: Row, checks: Iterable[Row]) -> list[str]:
     """Name the checks whose problems hold messages to customers back; accepted ones do not."""
     accepted = set(_names(status.get("approved_checks")))
@@ -101,20 +107,22 @@ def subject(name: str | None, segments: Segments) -> str:
 
 
 def holders(status: Row, checks: Iterable[Row]) -> list[Holder]:
-    """Name what refused the newer tables, with its findings if they are about the refused day."""
-    found = [
-        row
-        for row in checks
-        if row["as_of_date"] == status.get("held_as_of") and row["status"] != "pass"
-    ]
+    """Name what refused the newer tables, what to do, and what it found on the refused day."""
+    rows = list(checks)
     named = []
     for name in _names(status.get("held_by")):
-        rows = [row for row in found if name in (row["check_name"], row["check_id"])]
+        known = [row for row in rows if name in {row["check_name"], row["check_id"]}]
+        found = [
+            row["message"]
+            for row in known
+            if row["as_of_date"] == status.get("held_as_of") and row["status"] != "pass"
+        ]
         named.append(
             Holder(
-                title=rows[0]["title"] if rows else words.label(name),
-                messages=tuple(row["message"] for row in rows if row["message"]),
-                remedy=(rows[0]["remedy"] if rows else "") or "",
+                name=name,
+                title=(known[0]["title"] if known else "") or words.label(name),
+                messages=tuple(message for message in found if message),
+                remedy=(known[0]["remedy"] if known else "") or "",
             )
         )
     return named
@@ -204,6 +212,14 @@ def matrix(migrations: Iterable[Row], segments: Segments) -> dict[str, dict[str,
     }
 
 
+def by_day(rows: Iterable[Row], day: str, value: str) -> dict[date, dict[str, Any]]:
+    """Lay values out as day, newest first, then segment."""
+    found: dict[date, dict[str, Any]] = {}
+    for row in rows:
+        found.setdefault(row[day], {})[row["segment"]] = row[value]
+    return dict(sorted(found.items(), reverse=True))
+
+
 def usefulness(verdicts: Iterable[Row], segments: Segments) -> dict[str, dict[str, Row]]:
     """Lay verdicts out as segment, then criterion in the order of the glossary."""
     rows = list(verdicts)
@@ -220,12 +236,29 @@ def usefulness(verdicts: Iterable[Row], segments: Segments) -> dict[str, dict[st
                     for row in rows
                     if row["segment"] == segment and row["criterion"] == criterion
                 ),
-                {"verdict": "unknown", "value": None, "threshold": None, "advice": None},
+                dict.fromkeys(("criterion", "value", "threshold", "advice"))
+                | {"verdict": "unknown"},
             )
             for criterion in criteria
         }
         for segment in sorted({row["segment"] for row in rows}, key=segments.place)
     }
+
+
+def usefulness_number(row: Row) -> str:
+    """Write the number behind a verdict where it says something to people."""
+    value, limit = row["value"], row["threshold"]
+    if value is None or limit is None:
+        return ""
+    match row["criterion"]:
+        case "substantial" | "accessible":
+            return f"{words.count(value)} customers, {words.count(limit)} wanted"
+        case "homogeneous":
+            return f"{words.percent(value)} of the spread of all, {words.percent(limit)} allowed"
+        case "stable":
+            return f"{words.percent(value)} in a week, {words.percent(limit)} allowed"
+        case _:
+            return ""
 
 
 def advice(verdicts: Iterable[Row], segments: Segments) -> list[Advice]:

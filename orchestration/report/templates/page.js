@@ -31,7 +31,7 @@
 
   const fitToPhone = (layout) => {
     if (layout.meta.has_numbers_at_ends) layout.xaxis.range[1] *= 1.35;
-    if (layout.xaxis.nticks) layout.xaxis.nticks = 4;
+    if (layout.xaxis.nticks) layout.xaxis.nticks = 5;
   };
 
   const fitToPaper = (layout) => {
