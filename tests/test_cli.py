@@ -14,6 +14,10 @@ from tests.conftest import REPOSITORY, Installation, make_installation
 
 # People of the sample shop of whom something can be said that does not change.
 ONE_ORDER = "C0042"
+APPROVE = (
+    *("approve", "--as-of", "2026-06-30", "--until", "2026-06-30"),
+    *("--by", "Ann", "--reason", "a strike"),
+)
 
 
 @pytest.fixture
@@ -48,6 +52,36 @@ def test_status_says_how_far_everything_is(shop: Installation) -> None:
     assert rejected[0][0] == 6
     assert "UNKNOWN_CURRENCY" in said
     assert "C0" not in said
+
+
+def test_status_says_what_was_found_and_what_is_served(shop: Installation) -> None:
+    said = run("status")
+    assert "published  as of 2026-06-30, warn, generation" in said
+    assert "held" not in said.replace("tables may be published", "").split("source ")[0]
+    assert "verdict    as of 2026-06-30:" in said
+    assert "warning    key_integrity, orders: repeated: 3 rows" in said
+
+
+def test_checks_are_shown_worst_first(shop: Installation) -> None:
+    lines = run("checks").splitlines()
+    assert lines[0].startswith("verdict    as of 2026-06-30:")
+    ranks = ["error", "warning", "no data", "well"]
+    found = [rank for line in lines[1:] for rank in ranks if line.startswith(rank)]
+    assert len(found) == len(lines) - 1
+    assert found == sorted(found, key=ranks.index)
+    with duckdb.connect(shop.settings.warehouse_path, read_only=True) as connection:
+        checks, results = connection.execute(
+            "select count(distinct check_id), count(*) from checks.check_results"
+            " where as_of_date = date '2026-06-30'"
+        ).fetchall()[0]
+    assert len(found) == checks
+    assert len(run("checks", "--all").splitlines()) == results + 1
+
+
+def test_generations_are_listed(shop: Installation) -> None:
+    (header, *rows) = run("rollback", "--list").splitlines()
+    assert header.split() == ["generation", "as", "of"]
+    assert sum(row.rstrip().endswith("is served") for row in rows) == 1
 
 
 def test_explain_shows_the_evidence(shop: Installation) -> None:
@@ -123,6 +157,11 @@ def test_lint_rules_is_content_with_the_shipped_rules(shop: Installation) -> Non
         (("refresh", "--as-of", "2023-12-31"), "history starts on 2024-01-01"),
         (("refresh", "--as-of", "2024-02-01", "--from", "2024-02-02"), "OUT_OF_RANGE from"),
         (("what-if", "missing.csv"), "missing.csv is missing"),
+        ((*APPROVE, "conservation"), "conservation is required and cannot be approved"),
+        ((*APPROVE, "unheard_of"), "no check of that name"),
+        ((*APPROVE, "churn_30d"), "churn_30d has no error as of 2026-06-30"),
+        ((*APPROVE[:4], "2026-06-29", *APPROVE[5:], "C30"), "an approval until 2026-06-29"),
+        (("rollback", "0123456789abcdef"), "there is no such older generation"),
     ],
 )
 def test_a_refusal_is_one_line_and_an_exit_code(
@@ -145,6 +184,7 @@ def test_a_refusal_is_one_line_and_an_exit_code(
 def test_nothing_is_there_yet(tmp_path: Path) -> None:
     fresh = make_installation(tmp_path / "fresh")
     assert "none yet: run `lifestage refresh`" in fresh.lifestage("status").stdout
+    assert "run `lifestage refresh` first" in fresh.lifestage("checks").stderr
     done = fresh.lifestage("explain", ONE_ORDER)
     assert done.returncode == 1
     assert "run `lifestage refresh` first" in done.stderr
@@ -175,4 +215,4 @@ def test_a_rule_gap_stops_before_anything_is_computed(tmp_path: Path) -> None:
             "select distinct table_schema from information_schema.tables"
         ).fetchall()
     assert tables == [("raw",)]
-    assert not (shop.settings.published_dir).exists()
+    assert not (shop.settings.published_dir / "lifestage.duckdb").exists()

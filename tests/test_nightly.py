@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,15 +17,36 @@ import pytest
 
 from orchestration import refresh
 from orchestration.publication import published_generation
+from orchestration.publication_status import PublicationStatus, read_status
 from orchestration.run_history import run_history
 from tests.conftest import Installation
 
 RANGE = ("2026-03-01", "2026-03-05")
+LAST_DAYS = re.compile(r",2026-06-(2[6-9]|30)T")
+
+
+# What is told about the tables; it changes while they stay.
+RECORDS = {"check_results", "segment_verdicts", "publication_status"}
 
 
 def parquet_bytes(shop: Installation) -> dict[str, str]:
     files = sorted((shop.settings.published_dir / "parquet").glob("*.parquet"))
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+        if path.stem not in RECORDS
+    }
+
+
+def told(shop: Installation) -> PublicationStatus:
+    return read_status(shop.settings.published_dir / "lifestage.duckdb")
+
+
+def line_of(done: subprocess.CompletedProcess[str]) -> str:
+    """The one line of a refusal."""
+    assert done.returncode == 1
+    (line,) = [line for line in done.stderr.splitlines() if not line.endswith("...")]
+    return line
 
 
 def starts_of_dbt(shop: Installation) -> int:
@@ -120,15 +142,49 @@ def test_a_refused_file_leaves_everything_as_it_was(sample_shop: Installation) -
     shipped, before = feed.read_text(), parquet_bytes(shop)
     try:
         feed.write_text(shipped.replace("customer_id", "client", 1))
-        done = shop.lifestage("refresh")
+        said = line_of(shop.lifestage("refresh"))
     finally:
         feed.write_text(shipped)
-    said = [line for line in done.stderr.splitlines() if not line.endswith("...")]
-    assert done.returncode == 1
-    assert len(said) == 1
-    assert "raw_orders.csv" in said[0]
-    assert "customer_id" in said[0]
+    assert "raw_orders.csv" in said
+    assert "customer_id" in said
     assert parquet_bytes(shop) == before
+    held = told(shop)
+    assert held.is_held
+    assert held.held_as_of == date(2026, 6, 30)
+    assert held.held_reason is not None
+    assert held.held_reason in said
+
+
+def test_a_bad_night_is_held_told_mended_and_released(sample_shop: Installation) -> None:
+    shop = sample_shop
+    feed = shop.root / "seeds" / "sample" / "raw_orders.csv"
+    shipped, before = feed.read_text(), parquet_bytes(shop)
+    lines = shipped.splitlines(keepends=True)
+    try:
+        # The shop delivers its file without the last five days.
+        feed.write_text("".join(line for line in lines if not LAST_DAYS.search(line)))
+        said = line_of(shop.lifestage("refresh"))
+    finally:
+        feed.write_text(shipped)
+    assert "publication held: source_freshness holds the tables as of 2026-06-30" in said
+    assert parquet_bytes(shop) == before
+    held = told(shop)
+    assert held.is_held
+    assert held.held_by is not None
+    assert "source_freshness" in held.held_by
+    assert "source_freshness" in (shop.settings.published_dir / "report.html").read_text()
+    assert "held       since 2026-06-30" in shop.lifestage("status").stdout
+    assert shop.lifestage("checks").stdout.splitlines()[1].startswith("error")
+    approval = shop.lifestage(
+        *("approve", "source_freshness", "--as-of", "2026-06-30", "--by", "Ann"),
+        *("--reason", "no time", "--until", "2026-06-30"),
+    )
+    assert "source_freshness is required and cannot be approved" in line_of(approval)
+
+    done = shop.lifestage("refresh")
+    assert done.returncode == 0, done.stderr
+    assert parquet_bytes(shop) == before
+    assert not told(shop).is_held
 
 
 def test_a_killed_run_does_not_stand_in_the_way(
