@@ -20,10 +20,12 @@ from tests.compiled import AS_OF, Compiler, variables
 from tests.nights import shared_nights
 from tests.nights import shop as shop_nights
 from tests.oracle import Oracle
+from tests.warehouse import Warehouse
 from tests.worlds import SETTINGS, Merge, Order, Refund, World, world
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
     import duckdb
 
@@ -684,8 +686,9 @@ def test_every_changed_cell_moves_the_fingerprint_of_its_input(compiler: Compile
                 [source],
             ).fetchall()
             for column, kind in columns:
-                other = {"VARCHAR": f"coalesce({column}, '') || 'x'", "DATE": f"{column} + 1"}
-                changed = other.get(kind, f"coalesce({column}, 0) + 1")
+                empty = {"VARCHAR": "''", "DATE": "date '2000-01-01'"}.get(kind, "0")
+                more = "|| 'x'" if kind == "VARCHAR" else "+ 1"
+                changed = f"coalesce({column}, {empty}) {more}"
                 connection.execute(f"create table raw.kept as from raw.{source}")
                 connection.execute(
                     f"update raw.{source} set {column} = {changed}"
@@ -729,6 +732,59 @@ def test_what_becomes_of_rows_is_counted_by_its_reason(compiler: Compiler) -> No
         assert identities["orders_rows"] == (8, 8)
         assert identities["orders_money"] == (money, money)
         assert identities["timeline_money"] == (10, 10)
+
+
+def test_lines_and_customers_are_counted_where_they_come_in(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path)
+    warehouse.put(
+        "lines.csv",
+        "order_id,customer_id,ordered_at,quantity,unit_price,discount\n"
+        "o1,c1,2024-01-05T10:00:00Z,2,1.50,0.5\n"
+        "o1,c1,2024-01-05T23:30:00Z,2,1.50,\n"
+        "o1,c1,2024-01-05T10:00:00Z,-1,1.50,\n"  # less than nothing
+        "o3,c1,2024-01-05,1,9,\n"
+        "o3,c2,2024-01-05,1,9,\n"  # of somebody else
+        "o4,,2024-01-06,3,0.3333,\n"
+        "o6,test,2024-01-06,1,1,\n",
+    )
+    warehouse.put("customers.csv", "customer_id\nc1\nc9\nc9\n")
+    config = warehouse.configure("""
+business_timezone: Europe/Berlin
+feeds:
+  order_lines:
+    path: lines.csv
+    exclude: [{column: customer_id, equals: test}]
+  customers:
+    path: customers.csv
+""")
+    warehouse.load(config)
+    warehouse.build(config, date(2024, 1, 31), "+fqn:lifestage.marts", "+fqn:lifestage.quality")
+
+    arrivals = warehouse.rows("from quality.quality_source_arrivals order by source")
+    assert [tuple(row.values()) for row in arrivals] == [
+        ("customers", 2, None),
+        ("orders", 1, datetime.fromisoformat("2024-01-05T11:00")),  # that of its first line
+    ]
+    intake = warehouse.rows("from quality.quality_intake order by source")
+    named = ("received", "accepted", "duplicate", "conflicting", "null_key", "excluded", "rejected")
+    assert [[row["source"], *(row[f"{name}_rows"] for name in named)] for row in intake] == [
+        ["customers", 3, 2, 1, 0, 0, 0, 0],
+        ["order_lines", 7, 2, 0, 2, 1, 1, 4],
+    ]
+    identities = warehouse.rows("from quality.quality_conservation order by identity")
+    assert {row["identity"]: row["left_value"] for row in identities} == {
+        "orders_rows": 7,
+        "orders_money": Decimal("23.9999"),
+        "segments_customers": 1,
+        "segments_money": Decimal("5.5"),
+        "timeline_money": Decimal("5.5"),
+    }
+    assert [row for row in identities if row["left_value"] != row["right_value"]] == []
+    prints = warehouse.rows("from quality.quality_input_fingerprints order by source")
+    assert [(row["source"], row["row_count"]) for row in prints] == [
+        ("customers", 3),
+        ("order_lines", 7),
+    ]
 
 
 LOSE_A_CUSTOMER = """

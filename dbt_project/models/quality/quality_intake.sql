@@ -3,6 +3,7 @@
 {% for input in ['refunds', 'customers', 'customer_merges'] if input_settings(input) is not none %}
 {% do sources.append(input) %}
 {% endfor %}
+{% set most_files = 1000 %}
 {% set outcomes = [
     'duplicate', 'superseded', 'excluded', 'rejected', 'held', 'conflicting', 'null_key',
 ] %}
@@ -70,6 +71,31 @@ joined as (
             and coalesce(received.file, '') = coalesce(apart.file, '')
 ),
 
+-- A shop may deliver a file every hour, for years: the files with the most trouble keep their row.
+files_ranked as (
+    select
+        *,
+        row_number() over (
+            partition by source
+            order by rejected_rows + duplicate_rows desc, received_rows desc, file asc nulls first
+        ) as place
+    from joined
+),
+
+files_pooled as (
+    select
+        {% for outcome in outcomes %}
+        sum({{ outcome }}_rows) as {{ outcome }}_rows,
+        {% endfor %}
+        source,
+        case when place <= {{ most_files }} then file else '(others)' end as file,
+        sum(received_rows) as received_rows
+    from files_ranked
+    group by
+        source,
+        case when place <= {{ most_files }} then file else '(others)' end
+),
+
 final as (
     select
         source,
@@ -85,7 +111,7 @@ final as (
         cast(rejected_rows as bigint) as rejected_rows,
         cast(held_rows as bigint) as held_rows,
         cast(superseded_rows as bigint) as superseded_rows
-    from joined
+    from files_pooled
 )
 
 select * from final
