@@ -52,7 +52,8 @@ def build_large_shop(threads: int, shuffled: int) -> duckdb.DuckDBPyConnection:
     connection.execute(
         "insert into raw.orders select 'o' || i, 'c' || hash(i) % 9000,"
         " date '2023-06-01' + cast(hash(i * 3) % 650 as integer),"
-        " cast(hash(i * 5) % 20000 as decimal(18, 4)) / 100, 'completed', 0, 1"
+        " cast(hash(i * 5) % 20000 as decimal(18, 4)) / 100, 'completed', 0, 1,"
+        " case when hash(i * 7) % 3 = 0 then 'web' else 'app' end, hash(i * 11) % 4 + 1"
         f" from range(60000) as t(i) order by hash(i + {shuffled})"
     )
     connection.execute(
