@@ -45,6 +45,8 @@ from orchestration.warehouse import (
 # What an engine says when the next attempt may go better.
 LOCKED = ("could not set lock", "conflicting lock")
 OUT_OF_MEMORY = "out of memory"
+# What dbt says of a stored table that has other columns than its model.
+OTHER_COLUMNS = "out of sync"
 
 WAREHOUSE_NAME = WAREHOUSE_FILE.removesuffix(".duckdb")
 
@@ -169,6 +171,8 @@ def _reason(invocation: DbtCliInvocation) -> str:
     name = bad[0]["unique_id"].split(".")[2]
     message = " ".join((bad[0]["message"] or bad[0]["status"]).split())[:300]
     more = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
+    if OTHER_COLUMNS in message:
+        more += ": the tables are of an earlier version, run `lifestage refresh --full` once"
     return f"dbt {name}: {message}{more}; see {log}"
 
 
