@@ -312,8 +312,8 @@ def test_a_large_shop_is_not_alarmed_by_small_deviations():
 
 
 def test_few_orders_may_be_chance():
-    # Nothing where 6.5 are to be expected is 4.7 usual deviations of a logarithm, and has a chance
-    # of 0.2 %; one where 14.5 are to be expected has one of 0.001 %.
+    # Nothing where 6 are to be expected is 5 usual deviations of a logarithm, and has a chance of
+    # 0.2 %; one where 14 are to be expected has one of 0.001 %.
     channel = [
         row
         for name, usual, today in (("small", 6, 0), ("large", 14, 1))
@@ -353,6 +353,9 @@ def test_a_promotion_is_not_judged_and_does_not_spoil_the_reference():
     found = only("C02", daily_series=flat(400), calendar_days=promotion)
     assert found.status == "insufficient_data"
     assert only("C02", daily_series=flat(400)).status == "error"
+    # It brings orders, and explains no loss.
+    assert only("C02", daily_series=flat(0), calendar_days=promotion).status == "error"
+    assert only("C02", daily_series=flat(60), calendar_days=promotion).status == "warn"
     past = [{"date_day": day(7), "kind": "promotion", "name": "Sale"}]
     found = only("C02", daily_series=flat(100), calendar_days=past)
     assert (found.status, found.reference_count) == ("pass", 7)
@@ -862,6 +865,23 @@ def test_movement_says_when_only_the_cut_points_moved():
     assert found.details["causes"]["recalibrated"] == 200
     found = only("C30", transitions=moved("0.6"), moves_by_cause=causes(30, aged=600))
     assert "cut points" not in found.message
+
+
+@pytest.mark.parametrize(
+    ("check_id", "tables"),
+    [
+        ("C21", {"cohorts": cohorts((60, 120))}),
+        ("C34", {"flapping": [{"segment": "champions", "customers": 1000, "flapping": 90}]}),
+        ("C41", {"segment_daily_metrics": sizes(**dict.fromkeys(SEGMENTS, 0) | {"champions": 9})}),
+        ("C42", {"segment_moments": rows_with("segment_moments", mean=1.0)}),
+    ],
+)
+def test_the_first_four_weeks_are_too_few_for_an_error(check_id, tables):
+    assert "error" in {one.status for one in results(check_id, **tables).values()}
+    for age, is_young in ((27, True), (28, False)):
+        series = [row for row in orders(usual_orders) if row["date_day"] >= day(age)]
+        found = {one.status for one in results(check_id, **tables, daily_series=series).values()}
+        assert (found == {"insufficient_data"}) == is_young
 
 
 def test_movement_of_a_young_shop_only_warns():

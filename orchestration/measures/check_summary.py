@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Judged = TypeVar("Judged")
 # More rows than that are not shown beside a run.
 MOST_ROWS = 12
+SCOPES = ("publication", "activation", "audience", "none")
 MARKS = {"pass": "yes", "warn": "hardly", "fail": "**no**", "unknown": "?"}
 
 
@@ -63,11 +64,12 @@ def usefulness_table(verdicts: Sequence[SegmentVerdict]) -> str:
     return "\n".join(lines)
 
 
-def _badness(result: Any) -> tuple[int, float, str, str]:
+def _badness(result: Any) -> tuple[int, int, float, str, str]:
     is_mute = result.status == "insufficient_data"
     order = {"error": 0, "warn": 2, "insufficient_data": 3, "pass": 4}
     rank = 1 if is_mute and result.is_required else order[result.status]
-    return rank, -_share_of_limit(result), result.check_id, result.subject
+    scope = SCOPES.index(result.blocks)
+    return rank, scope, -_share_of_limit(result), result.check_id, result.subject
 
 
 def _share_of_limit(result: Any) -> float:

@@ -228,6 +228,8 @@ def recompute_identity(night: Night, definition: Definition) -> list[Measurement
 
 def flapping(night: Night, definition: Definition) -> list[Measurement]:
     """C34: share of a segment that left it and came back within 14 days."""
+    if spared_by_youth(night, definition):
+        return [insufficient("all", "the cut points of a young shop still move every night")]
     # Cut points that move carry customers there and back; that is told with the scorecard.
     since = night.as_of_date - timedelta(days=FLAPPING)
     limits, spared = spared_by_scorecard(night, definition, since)

@@ -129,6 +129,8 @@ def cohort_share_shift(night: Night, definition: Definition) -> list[Measurement
         "reference_count": int(sum(before.values())),
         "current_count": int(sum(now.values())),
     }
+    if spared_by_youth(night, definition):
+        return [insufficient("all", "in a young shop every customer is new", **counts)]
     if not definition.enough(sum(before.values()), sum(now.values())):
         says = f"{counts['current_count']:,} new customers this week are too few to compare"
         return [insufficient("all", says, **counts)]

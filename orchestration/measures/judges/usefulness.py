@@ -62,6 +62,8 @@ def segment_count(night: Night, definition: Definition) -> list[Measurement]:
     sizes = {name: count for name, count in _sizes(night).items() if count > 0}
     if not sizes:
         return [insufficient("all", "no segment has customers yet")]
+    if spared_by_youth(night, definition):
+        return [insufficient("all", "the shop is too young to count its segments")]
     given = definition.parameters
     count, everybody = len(sizes), sum(sizes.values())
     largest = min(sizes, key=lambda name: (-sizes[name], name))
@@ -96,6 +98,8 @@ FEATURES = {
 
 def eta2(night: Night, definition: Definition) -> list[Measurement]:
     """C42: share of the variance of each feature that lies between segments."""
+    if spared_by_youth(night, definition):
+        return [insufficient("all", "the shop is too young to tell its segments apart")]
     found = []
     for (feature,), rows in grouped(night.rows("segment_moments"), "feature").items():
         held = sorted((row for row in rows if row["customers"]), key=lambda row: row["segment"])

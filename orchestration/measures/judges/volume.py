@@ -70,13 +70,6 @@ def _judge_day(
     count = float(series.values[place])
     what = NAMES.get(key[0], f"orders by {subject}")
     day = night.as_of_date
-    if night.open_days.is_promotion(day):
-        return insufficient(
-            subject,
-            f"{written(count, 'count')} {what}: the calendar names a promotion, so the "
-            "day is not compared",
-            **scope,
-        )
     if count == 0 and night.open_days.is_closed(day):
         return Measurement(
             subject, 0.0, decided="pass", says=f"no {what}, the shop is closed that day", **scope
@@ -101,6 +94,15 @@ def _judge_day(
             subject,
             f"{written(count, 'count')} {what}; only {points} of the {WEEKS} weekdays "
             "before can be compared",
+            reference_count=points,
+            **scope,
+        )
+    if night.open_days.is_promotion(day) and ratio >= 0:
+        # A promotion brings orders; it explains no loss.
+        return insufficient(
+            subject,
+            f"{written(count, 'count')} {what}: the calendar names a promotion, so the "
+            "day is only watched for a loss",
             reference_count=points,
             **scope,
         )
