@@ -30,7 +30,7 @@ from orchestration.gate import GateError
 from orchestration.measures.rules import lint_rules
 from orchestration.measures.summary import bar
 from orchestration.overlay import rules_dir
-from orchestration.publication import DATABASE_FILE, PARQUET, published_generation
+from orchestration.publication import DATABASE_FILE, PARQUET, REPORT_FILE, published_generation
 from orchestration.publication_status import read_status
 from orchestration.rules import RuleFileError, read_rules, read_thresholds
 from orchestration.warehouse import WarehouseError, open_database
@@ -214,9 +214,9 @@ def _print_published(config: Config, settings: Settings) -> None:
         soft_wrap=True,
     )
     if told.is_held:
+        behind = "1 day" if told.days_behind == 1 else f"{told.days_behind} days"
         console.print(
-            f"held       since {told.held_since}, {told.days_behind} days behind:"
-            f" {told.held_reason}",
+            f"held       since {told.held_since}, readers are {behind} behind: {told.held_reason}",
             highlight=False,
             markup=False,
             soft_wrap=True,
@@ -224,6 +224,8 @@ def _print_published(config: Config, settings: Settings) -> None:
     paths = [settings.published_dir / DATABASE_FILE]
     if config.publication.parquet:
         paths.append(settings.published_dir / PARQUET)
+    if config.publication.report:
+        paths.append(settings.published_dir / REPORT_FILE)
     for path in paths:
         console.print(f"           {path}", highlight=False, soft_wrap=True)
 

@@ -196,7 +196,6 @@ def _check_result(definition: Definition, results: Sequence[Result]) -> dg.Asset
 
 
 def _verdict_metadata(verdict: Verdict, results: Sequence[Result]) -> dict[str, Any]:
-    failing = [result for result in results if result.status != "pass"]
     return {
         "as_of_date": verdict.as_of_date.isoformat(),
         "status": verdict.status,
@@ -204,7 +203,7 @@ def _verdict_metadata(verdict: Verdict, results: Sequence[Result]) -> dict[str, 
         "allows_activation": verdict.allows_activation,
         "blocking": ", ".join(verdict.blocking) or "none",
         "results": len(results),
-        "checks": dg.MetadataValue.md(checks_table(failing)),
+        "checks": dg.MetadataValue.md(checks_table(results)),
         "input_hash": verdict.input_hash,
         "code_hash": verdict.code_hash,
     }

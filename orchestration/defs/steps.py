@@ -69,16 +69,18 @@ def tell_readers(
     is_final = isinstance(error, dg.Failure) and not error.allow_retries
     if not is_final and context.retry_number < RETRIES:
         return
-    held_by = error.__cause__.held_by if isinstance(error.__cause__, PublicationHeld) else ()
+    held = error.__cause__ if isinstance(error.__cause__, PublicationHeld) else None
     reason = f"{type(error).__name__}: see the run in Dagster"
-    if isinstance(error, dg.Failure) and error.description:
+    if held is not None:
+        reason = str(held)
+    elif isinstance(error, dg.Failure) and error.description:
         reason = error.description
     try:
         hold(
             settings.published_dir,
             day_of_run(context),
             reason,
-            held_by=held_by,
+            held_by=held.held_by if held is not None else (),
             report=report_writer(config),
         )
     except (WarehouseError, EngineError, OSError) as trouble:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 # A result, or a row of the table of results.
 Judged = TypeVar("Judged")
-# More rows than that are not shown beside a run.
-MOST_ROWS = 12
+# Dagster shows a longer text only behind a link.
+MOST_CHARACTERS = 999
 SCOPES = ("publication", "activation", "audience", "none")
 MARKS = {"pass": "yes", "warn": "hardly", "fail": "**no**", "unknown": "?"}
 
@@ -29,27 +29,25 @@ def worst_first(results: Iterable[Judged]) -> list[Judged]:
 
 def checks_table(results: Sequence[Result]) -> str:
     """Show what is not well, one line per check and subject; what is well is only counted."""
-    shown = [result for result in worst_first(results) if result.status != "pass"]
     lines = [
-        f"| {_words(result.status)} | {result.title} | {result.subject} | {_cell(result.message)} |"
-        for result in shown[:MOST_ROWS]
+        f"| {_words(result.status)} | {result.title} | {_cell(result.subject)} |"
+        f" {_cell(result.message)} |"
+        for result in worst_first(results)
+        if result.status != "pass"
     ]
-    table = ["| | check | of | |", "|:--|:--|:--|:--|", *lines] if lines else []
-    rest = [f"{len(shown) - MOST_ROWS} more are not shown."] if len(shown) > MOST_ROWS else []
-    well = sum(result.status == "pass" for result in results)
-    return "\n".join([*table, *([""] if table else []), *rest, f"{well} results are well."])
+    well = f"{sum(result.status == 'pass' for result in results)} of {len(results)} are well."
+    header = ["| | check | of | |", "|:--|:--|:--|:--|"] if lines else []
+    return _short(header, lines, well)
 
 
 def subjects_table(results: Sequence[Result]) -> str:
     """Show the subjects of one check with their limits, the worst first."""
     lines = [
-        f"| {result.subject} | {_number(result.value)} | {_number(result.warn_threshold)} |"
+        f"| {_cell(result.subject)} | {_number(result.value)} | {_number(result.warn_threshold)} |"
         f" {_number(result.error_threshold)} | {_words(result.status)} |"
         for result in worst_first(results)
     ]
-    rest = [f"\n{len(lines) - MOST_ROWS} more are not shown."] if len(lines) > MOST_ROWS else []
-    header = ["| | value | warns | error | |", "|:--|--:|--:|--:|:--|"]
-    return "\n".join([*header, *lines[:MOST_ROWS], *rest])
+    return _short(["| | value | warns | error | |", "|:--|--:|--:|--:|:--|"], lines)
 
 
 def usefulness_table(verdicts: Sequence[SegmentVerdict]) -> str:
@@ -62,6 +60,18 @@ def usefulness_table(verdicts: Sequence[SegmentVerdict]) -> str:
         marks = (MARKS[found.get((segment, criterion), "unknown")] for criterion in criteria)
         lines.append(f"| {segment} | {' | '.join(marks)} |")
     return "\n".join(lines)
+
+
+def _short(header: list[str], lines: list[str], last: str = "") -> str:
+    """Put as many lines of a table together as are shown at once, and say how many are not."""
+    for shown in range(len(lines), -1, -1):
+        rest = f"{len(lines) - shown} more are not shown." if shown < len(lines) else ""
+        below = " ".join(part for part in (rest, last) if part)
+        parts = [*header, *lines[:shown], *([""] if header and below else []), below]
+        text = "\n".join(parts).rstrip()
+        if len(text) <= MOST_CHARACTERS:
+            break
+    return text
 
 
 def _badness(result: Any) -> tuple[int, int, float, str, str]:
