@@ -32,7 +32,7 @@ run: install
 	$(BIN)/lifestage refresh
 
 test: install browser lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 lint: install
 	$(BIN)/ruff check .
