@@ -175,4 +175,4 @@ def _sent(url: str, changes: Sequence[Sighting]) -> str | None:
         notify_type=kinds[worst],
         body_format=apprise.NotifyFormat.TEXT,
     )
-    return None if is_sent else "could not be reached: it is tried again"
+    return None if is_sent else "could not be reached"

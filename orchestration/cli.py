@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestration.cli_checks import approve, checks, print_verdict, rollback
+from orchestration.cli_checks import approve, checks, print_verdict, rollback, try_alerts
 from orchestration.config import Config, ConfigError
 from orchestration.console import (
     CommandError,
@@ -54,6 +54,7 @@ Day = Annotated[datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], h
 
 for command in (checks, approve, rollback):
     app.command()(command)
+app.command("test-alerts")(try_alerts)
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
-"""Commands about the checks: what was found, who accepts an error, which generation is served.
+"""Commands about the checks: what was found, who accepts it, who is told, what is served instead.
 
-What is accepted is decided by `orchestration.gate`, what is served by `orchestration.publication`.
+What is accepted is decided by `orchestration.gate`, what is served by `orchestration.holding`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from orchestration.alerts import Memory, Sighting, delivered, noticed, receiver_id
 from orchestration.check_tables import SCHEMA, read_rows
-from orchestration.console import installation, output, print_table
+from orchestration.console import CommandError, errors, installation, output, print_table
 from orchestration.gate import approve as accept
 from orchestration.holding import kept_generations
 from orchestration.holding import rollback as put_back
@@ -79,8 +80,10 @@ def approve(
 ) -> None:
     """Accept the error of one check for one day; the next refresh publishes in spite of it."""
     _, settings = installation()
+    if not settings.warehouse_path.exists():
+        raise CommandError("nothing was judged yet: run `lifestage refresh` first")
     with (
-        only_writer(settings.home),
+        only_writer(settings.home, _say_that_it_waits),
         open_database(settings.warehouse_path, read_only=False) as session,
     ):
         accept(session, check, as_of.date(), by=by, reason=reason, until=until.date())
@@ -109,7 +112,7 @@ def rollback(
         return
     from orchestration.report import write_report  # noqa: PLC0415 - draws, which is slow to import
 
-    with only_writer(settings.home):
+    with only_writer(settings.home, _say_that_it_waits):
         done = put_back(
             settings.published_dir,
             generation,
@@ -118,6 +121,19 @@ def rollback(
             else None,
         )
     output().print(done.message, highlight=False, soft_wrap=True)
+
+
+def try_alerts() -> None:
+    """Send every receiver of alerts a message that says that nothing is wrong."""
+    _, settings = installation()
+    if not settings.alert_urls:
+        raise CommandError("nobody is told: set LIFESTAGE_ALERT_URLS to apprise addresses")
+    sighting = Sighting("test", "warn", "a test of the alerts", "Nothing is wrong.")
+    memory = noticed(Memory(), [sighting], map(receiver_id, settings.alert_urls))
+    _, troubles = delivered(memory, settings.alert_urls)
+    if troubles:
+        raise CommandError("; ".join(troubles))
+    output().print(f"{len(settings.alert_urls)} receivers were told.", highlight=False)
 
 
 def newest_results(session: Session) -> tuple[dict[str, Any] | None, list[Any]]:
@@ -165,3 +181,7 @@ def print_verdict(settings: Settings) -> None:
     for row in worst_first(results):
         if row.status in {"error", "warn"}:
             print_result(row)
+
+
+def _say_that_it_waits() -> None:
+    errors().print("waiting for another run to finish ...", highlight=False)

@@ -14,6 +14,8 @@ import dagster as dg
 import pytest
 
 from orchestration.alerts import MOST_CHANGES, Memory, Sighting, noticed, receiver_id
+from orchestration.cli_checks import try_alerts
+from orchestration.console import CommandError
 from orchestration.defs.alerts import alert_sensor
 from orchestration.settings import Settings
 
@@ -236,6 +238,23 @@ def test_an_address_is_never_shown(
     shown = f"{said} {house.cursor} {caplog.text} {Settings(tmp_path, tmp_path, tmp_path)}"
     assert "topsecret" not in shown
     assert str(receiver.url.rsplit(":", 1)[1]) not in said
+
+
+def test_receivers_can_be_tried(
+    tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lifestage.yml").write_text("currency: USD\n")
+    monkeypatch.setenv("LIFESTAGE_CONFIG", str(tmp_path / "lifestage.yml"))
+    monkeypatch.delenv("LIFESTAGE_ALERT_URLS", raising=False)
+    with pytest.raises(CommandError, match="set LIFESTAGE_ALERT_URLS"):
+        try_alerts()
+    monkeypatch.setenv("LIFESTAGE_ALERT_URLS", receiver.url)
+    try_alerts()
+    (message,) = receiver.taken()
+    assert message["message"] == "WARNING: a test of the alerts\nNothing is wrong."
+    receiver.is_refusing = True
+    with pytest.raises(CommandError, match=r"^receiver 1 could not be reached$"):
+        try_alerts()
 
 
 def test_the_addresses_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -190,6 +190,19 @@ def test_nothing_is_there_yet(tmp_path: Path) -> None:
     assert "run `lifestage refresh` first" in done.stderr
 
 
+def test_a_broken_table_of_thresholds_is_one_line(tmp_path: Path) -> None:
+    shop = make_installation(tmp_path / "thresholds")
+    (shop.root / "rules").mkdir()
+    own = (REPOSITORY / "seeds" / "rules" / "quality_thresholds.csv").read_text()
+    (shop.root / "rules" / "quality_thresholds.csv").write_text(own.replace("C02,", "C01,", 1))
+    config = shop.root / "lifestage.yml"
+    config.write_text(f"{config.read_text()}rules: rules\n")
+    done = shop.lifestage("refresh")
+    assert done.returncode == 1
+    said = [line for line in done.stderr.splitlines() if not line.endswith("...")]
+    assert said == ["lifestage: quality_thresholds.csv: C01 stands there twice; remove one row"]
+
+
 def test_a_rule_gap_stops_before_anything_is_computed(tmp_path: Path) -> None:
     shop = make_installation(tmp_path / "gap")
     rules = shop.root / "rules"

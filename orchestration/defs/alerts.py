@@ -57,7 +57,7 @@ def alert_sensor(settings: Settings) -> dg.SensorDefinition:
         waiting = sum(map(len, memory.outbox.values()))
         memory, troubles = delivered(memory, urls)
         for trouble in troubles:
-            context.log.error(trouble)
+            context.log.error(f"{trouble}; what it was not told waits for the next look")
         told = waiting - sum(map(len, memory.outbox.values()))
         said = "; ".join((f"{told} changes told" if told else "nothing new to tell", *troubles))
         return dg.SensorResult(skip_reason=said, cursor=memory.to_text())
