@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install browser run test dev lint bench lock
+.PHONY: install browser run test dev lint bench evaluate lock
 
 install: $(VENV)/.installed
 
@@ -46,6 +46,9 @@ dev: install
 
 bench: install
 	$(BIN)/python -m benchmarks
+
+evaluate: install
+	nice -n 10 $(BIN)/python -m benchmarks.evaluate
 
 lock:
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra dev -o requirements/dev.txt pyproject.toml

@@ -300,10 +300,9 @@ def _side(side: str, values: Floats, *, with_mad: bool) -> Row:
         middle = median(values)
         row[f"{side}_median"] = middle
         row[f"{side}_mean"] = float(values.mean())
+        row[f"{side}_stddev"] = float(values.std())
         if with_mad:
             row[f"{side}_mad"] = median(np.abs(values - middle))
-    if len(values) > 1:
-        row[f"{side}_stddev"] = float(values.std(ddof=1))
     return row
 
 

@@ -214,8 +214,10 @@ class Snapshot:
         return scores.label(self.known_book.last, self.night)
 
     def cards(self) -> list[Card]:
-        """The scorecards that exist on this night."""
-        return [card for card in self._history.cards if card.calibrated_on <= self.night]
+        """The scorecards that the definitions of this night tell of, without altered ones."""
+        known = [card for card in self._history.cards if card.calibrated_on <= self.night]
+        own = {card.calibrated_on for card in known if card.is_own}
+        return [card for card in known if card.is_own or card.calibrated_on not in own]
 
     def cuts_known(self, card: Card) -> str:
         """Cut points of a card as this night knows them: late orders still change a new card."""

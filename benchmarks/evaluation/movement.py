@@ -237,15 +237,11 @@ def futures(seen: Deliveries, snapshot: Snapshot) -> Rows:
             "customers": int(sizes[code]),
             "revenue": float(means[code] * sizes[code]),
             "mean_revenue": float(means[code]),
-            "stddev_revenue": _sample_deviation(float(variances[code]), int(sizes[code])),
+            "stddev_revenue": float(variances[code]) ** 0.5,
         }
         for code, name in _named(snapshot)
         if sizes[code]
     ]
-
-
-def _sample_deviation(variance: float, number: int) -> float | None:
-    return (variance * number / (number - 1)) ** 0.5 if number > 1 else None
 
 
 def segment_daily_metrics(snapshot: Snapshot) -> Rows:

@@ -35,10 +35,10 @@ class Line:
     goal: str
     what: str
     target: str
-    trials: str
-    measured: str
-    bounds: str
-    verdict: str
+    trials: str = ""
+    measured: str = ""
+    bounds: str = ""
+    verdict: str = ""
 
 
 def clopper_pearson(hits: int, trials: int) -> Estimate:

@@ -22,6 +22,7 @@ from orchestration.measures.verdict import roll_up
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from benchmarks.evaluation.labels import Card
     from benchmarks.evaluation.worlds import World
     from orchestration.measures.checks import Result
 
@@ -47,6 +48,15 @@ LAST_START = DAYS - LONG_SILENCE - 1
 # Drift rules that look at every row are skipped for companies with more orders a day.
 MOST_FOR_ROWS = 500
 HEALTHY = "none"
+# Faults on which the drift rules of others are asked, and after how many days.
+ASKED = (
+    ("silent", 4),
+    ("silent", LONG_SILENCE - 1),
+    ("cents, all rows", 0),
+    ("cents, 10 % of rows", 0),
+    ("a day late", 2),
+    ("cut points +10 %", WEEK - 1),
+)
 
 
 @dataclass(frozen=True)
@@ -185,17 +195,32 @@ def drift_answers(evening: Evening) -> dict[str, bool]:
     return answers
 
 
+@dataclass(frozen=True)
+class SteadyWeek:
+    """What C20 said of a week; it is usual unless a scheduled scorecard took effect in it."""
+
+    p_value: float
+    status: str
+    is_usual: bool
+
+
 @dataclass
 class SteadyYear:
     """Tests of single weeks and the movement of single months of a company without drift.
 
     Attributes:
-        weeks: p-value and status of C20 for weeks that do not overlap.
+        weeks: C20 for weeks that do not overlap.
         months: whether C30 or C31 alarmed on any of 30 nights.
     """
 
-    weeks: list[tuple[float, str]] = field(default_factory=list)
+    weeks: list[SteadyWeek] = field(default_factory=list)
     months: list[bool] = field(default_factory=list)
+
+
+def is_recut(evening: Evening, days: int = WEEK) -> bool:
+    """Whether a scheduled scorecard took effect on one of the days that end with the night."""
+    first = evening.night - days
+    return any(first < card.valid_from <= evening.night for card in evening.snapshot.cards())
 
 
 def steady_year(trial: Trial) -> SteadyYear:
@@ -212,7 +237,7 @@ def steady_year(trial: Trial) -> SteadyYear:
         alarms.append(any(one.status in ALARMS for one in results if one.check_id != "C20"))
         if evening.night % WEEK == 0:
             year.weeks += [
-                (one.p_value, one.status)
+                SteadyWeek(one.p_value, one.status, not is_recut(evening))
                 for one in results
                 if one.check_id == "C20" and one.p_value is not None
             ]
@@ -227,6 +252,7 @@ class FirstNights:
 
     errors: Counter[str] = field(default_factory=Counter)
     nights: int = 0
+    nights_with_errors: int = 0
     results: int = 0
     insufficient: int = 0
 
@@ -243,6 +269,7 @@ def first_nights(trial: Trial) -> FirstNights:
             counted.nights += 1
             counted.results += len(results)
             counted.insufficient += sum(one.status == "insufficient_data" for one in results)
+            counted.nights_with_errors += any(one.status == "error" for one in results)
             counted.errors.update({one.check_id for one in results if one.status == "error"})
     return counted
 
@@ -252,14 +279,16 @@ class Faulted:
     """What a fault did to the nights after it began.
 
     Attributes:
-        customers: with a segment on the eve.
+        customers: with a segment when the faults begin.
+        is_recut: whether a scheduled scorecard took effect in the week before or after.
         nights: alarms by fault and days since it began; the fault `none` is the healthy twin.
-        answers: what the rules said, by fault and days since it began.
+        answers: what the rules said, by fault and days since it began, where `ASKED`.
     """
 
     customers: int = 0
+    is_recut: bool = False
     nights: dict[str, dict[int, Worst]] = field(default_factory=dict)
-    answers: dict[str, dict[int, dict[str, bool]]] = field(default_factory=dict)
+    answers: dict[tuple[str, int], dict[str, bool]] = field(default_factory=dict)
 
 
 def fault_nights(trial: Trial) -> Faulted:
@@ -271,14 +300,16 @@ def fault_nights(trial: Trial) -> Faulted:
     counted = Faulted()
     for fault, (delivered, days) in _cases(world, start, rng).items():
         counted.nights[fault] = {}
-        counted.answers[fault] = {}
         for evening in walk(delivered, segments, [start + day for day in days]):
             day = evening.night - start
             results = judge(evening, definitions)
             counted.nights[fault][day] = worst(results)
-            counted.answers[fault][day] = drift_answers(evening) | own_answers(results)
+            if (fault, day) in ASKED:
+                counted.answers[fault, day] = drift_answers(evening) | own_answers(results)
             if fault == HEALTHY and day == 0:
                 counted.customers = int(evening.snapshot.sizes(evening.night)[1:].sum())
+            if fault == HEALTHY and day < WEEK:
+                counted.is_recut |= is_recut(evening)
     return counted
 
 
@@ -306,7 +337,7 @@ def _cases(
         "a day early": (Delivered(faults.shifted(world, start, -24)), soon),
         "a day late": (Delivered(faults.shifted(world, start, 24)), soon),
         "cut points +10 %": (
-            Delivered(world, cards=faults.moved_cuts(cards, start, 110)),
+            Delivered(world, cards=faults.moved_cuts(cards, start, 110), edit=_scored_anew),
             week,
         ),
         "tie-break": (Delivered(world, edit=_other_ties), at_once),
@@ -316,9 +347,19 @@ def _cases(
 
 def _other_ties(evening: Evening) -> None:
     """The history was labelled with values on a cut point above it, the definitions say below."""
+    _differ(evening, faults.lifted(evening.snapshot.card))
+
+
+def _scored_anew(evening: Evening) -> None:
+    """The history was labelled with other cut points than those that the definitions tell of."""
+    told = evening.snapshot.cards()[-1]
+    _differ(evening, told)
+
+
+def _differ(evening: Evening, card: Card) -> None:
+    """Compare the labels of the night with those of another scorecard, as C33 reads it."""
     snapshot = evening.snapshot
-    labels = snapshot.relabelled(faults.lifted(snapshot.card))
-    differing = int((labels != snapshot.labels(evening.night)).sum())
+    differing = int((snapshot.relabelled(card) != snapshot.labels(evening.night)).sum())
     evening.tables["recompute"] = [
         row | {"differing": differing} for row in evening.tables["recompute"]
     ]

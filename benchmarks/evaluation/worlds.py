@@ -86,9 +86,10 @@ class Orders:
 
 @dataclass(frozen=True)
 class Refunds:
-    """Refunds as columns, sorted by day."""
+    """Refunds as columns, sorted by day. `order` is the place of the order as it was simulated."""
 
     day: Ints
+    order: Ints
     customer: Ints
     cents: Ints
 
@@ -263,6 +264,7 @@ def _refunds(rng: np.random.Generator, orders: Orders, days: int) -> Refunds:
     chosen = refunded[order]
     return Refunds(
         day=day[order],
+        order=chosen,
         customer=orders.customer[chosen],
         cents=(orders.cents[chosen] * share[order]).astype(np.int64),
     )
