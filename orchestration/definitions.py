@@ -14,6 +14,7 @@ from orchestration.defs.feeds import feed_assets
 from orchestration.defs.history import history_assets
 from orchestration.defs.nightly import nightly_job, nightly_schedule
 from orchestration.defs.publication import publication_asset
+from orchestration.defs.steps import TURN, turn_on_warehouse
 from orchestration.partitions import business_days
 from orchestration.project import dbt_resource, prepared_project
 from orchestration.quality import definitions_in_force
@@ -41,7 +42,8 @@ def build_definitions(config: Config, settings: Settings) -> dg.Definitions:
         jobs=[job],
         schedules=[nightly_schedule(config, job)],
         sensors=[alert_sensor(settings)],
-        resources={"dbt": dbt_resource(project)},
+        resources={"dbt": dbt_resource(project), TURN: turn_on_warehouse(settings)},
+        executor=dg.in_process_executor,
     )
 
 

@@ -12,10 +12,13 @@ import os
 import re
 import subprocess
 import sys
+from functools import cached_property
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dagster_dbt import DbtCliResource, DbtProject
+from packaging.version import Version
 
 from orchestration.dbt_vars import dbt_vars
 from orchestration.overlay import DBT_PROJECT_DIR, REPOSITORY, seeds_root
@@ -57,9 +60,17 @@ def prepared_project(settings: Settings, config: Config) -> DbtProject:
     return project
 
 
+class InstalledDbt(DbtCliResource):
+    """Knows the version of dbt without starting it, which takes seconds."""
+
+    @cached_property
+    def _cli_version(self) -> Version:
+        return Version(metadata.version("dbt-core"))
+
+
 def dbt_resource(project: DbtProject) -> DbtCliResource:
     """Return the resource that starts dbt."""
-    return DbtCliResource(project_dir=project, dbt_executable=str(DBT_EXECUTABLE))
+    return InstalledDbt(project_dir=project, dbt_executable=str(DBT_EXECUTABLE))
 
 
 def run_target(settings: Settings) -> Path:

@@ -20,6 +20,7 @@ import dagster as dg
 from orchestration.config import ConfigError, check_as_of
 from orchestration.definitions import build_definitions
 from orchestration.defs.nightly import JOB_NAME
+from orchestration.defs.steps import WAITING
 from orchestration.partitions import business_days, last_complete_day
 from orchestration.project import ProjectError
 from orchestration.run_history import first_failure, one_line, run_history, write_without_waiting
@@ -145,7 +146,6 @@ def end_dead_runs(instance: dg.DagsterInstance) -> None:
         host, _, process = run.tags.get(HOLDER_TAG, "").rpartition(":")
         if host == socket.gethostname() and not _is_alive(int(process)):
             instance.report_run_failed(run, "The process that ran it was ended.")
-            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
 
 
 def _is_alive(process: int) -> bool:
@@ -161,6 +161,8 @@ def _is_alive(process: int) -> bool:
 def _tell_step(entry: dg.EventLogEntry, tell: Callable[[str, int, int], None]) -> None:
     event = entry.dagster_event
     if event is None:
+        if entry.user_message == WAITING:
+            tell(WAITING, 0, 0)
         return
     if event.event_type == dg.DagsterEventType.STEP_START:
         tell(STEPS.get(event.step_key or "", "publishing"), 0, 0)

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 # Errors of the project explain themselves; their class says nothing to the reader.
 OWN_ERROR = re.compile(r"^orchestration\.[\w.]+: ")
 
+# Dagster connects anew for every event. While one more connection is open, closing the others does
+# not fold the write-ahead log into the file each time.
+_KEPT_OPEN: dict[str, sqlite3.Connection] = {}
+
 
 def run_history() -> AbstractContextManager[dg.DagsterInstance]:
     """Open the run history of `dagster dev`: DAGSTER_HOME when set, else the project's own."""
@@ -69,5 +73,11 @@ def write_without_waiting() -> None:
 
 
 def _sync_less(connection: object, _: object) -> None:
-    if isinstance(connection, sqlite3.Connection):
-        connection.execute("pragma synchronous = normal")
+    if not isinstance(connection, sqlite3.Connection):
+        return
+    connection.execute("pragma synchronous = normal")
+    _, _, path = connection.execute("pragma database_list").fetchone()
+    if path and path not in _KEPT_OPEN:
+        kept = sqlite3.connect(path, check_same_thread=False)
+        kept.execute("select count(*) from sqlite_master").fetchone()
+        _KEPT_OPEN[path] = kept

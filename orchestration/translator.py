@@ -6,6 +6,7 @@ Keys stay dagster-dbt's own (`schema/name`), so that sources meet the assets tha
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -20,6 +21,7 @@ PUBLIC_LAYER = "marts"
 READY_BY = "0 6 * * *"
 
 
+@cache  # Dagster walks through a thousand days of the schedule for each policy it makes.
 def freshness_promise(timezone: str) -> dg.FreshnessPolicy:
     """Promise that what people read has been refreshed this night when they come to work."""
     return dg.FreshnessPolicy.cron(

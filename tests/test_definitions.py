@@ -122,7 +122,7 @@ def test_the_job_runs_everything_in_one_process(definitions: dg.Definitions) -> 
     ]
     assert job.executor_def.name == "in_process"
     for node in job.nodes_in_topological_order:
-        assert node.definition.pool == "warehouse"  # ty: ignore[missing-attribute]
+        assert "turn" in node.definition.required_resource_keys
         assert node.definition.retry_policy is not None  # ty: ignore[missing-attribute]
 
 

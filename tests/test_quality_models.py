@@ -653,6 +653,25 @@ def test_equal_customers_do_not_vary(compiler: Compiler) -> None:
         assert_numbers_are_finite(connection)
 
 
+def test_large_money_can_be_squared(compiler: Compiler) -> None:
+    amounts = [Decimal("0.01"), Decimal("123456789012.34"), Decimal("9999999999999.99")]
+    orders = [
+        Order(f"{day}-{place}", f"c{place}", FIRST_DAY + day * DAY, amount)
+        for place, amount in enumerate(amounts)
+        for day in (0, 150)
+    ]
+    made = small(*orders, as_of=FIRST_DAY + 179 * DAY)
+    with compiler.build(made) as connection:
+        shop = read(made, connection)
+        money = [row for row in shop.rows("drift_locations") if row[0] == "monetary"]
+        expected = described(exact(2 * amount for amount in amounts), with_mad=False)
+        assert money[0][7:] == pytest.approx(tuple(map(float, filter(None, expected))))
+        for segment, _, count, *_, deviation in shop.rows("futures"):
+            since = [amount for _, amount in futures(shop, 90)[segment]]
+            assert (count, deviation) == (len(since), pytest.approx(float(pstdev(since))))
+        assert_numbers_are_finite(connection)
+
+
 def test_a_year_is_compared_with_when_it_lies_in_the_history(compiler: Compiler) -> None:
     orders = [ONE_ORDER, replace(ONE_ORDER, order_id="o2", ordered_at=FIRST_DAY + 27 * DAY)]
     for later, reference in ((391, 2), (390, 0)):  # on the 391st day the 28 days lie within

@@ -53,7 +53,7 @@ FULL = (
     Plan("drift", {300: 150, 3_000: 150}),
 )
 QUICK = (
-    Plan("year", {SMALL: 2}, nights=28),
+    Plan("year", {SMALL: 1, MIDDLE: 1}, nights=28),
     Plan("steady", {SMALL: 1}, nights=60),
     Plan("seasonal", {SMALL: 1}, nights=60, season=0.5),
     Plan("first", {SMALL: 1}),

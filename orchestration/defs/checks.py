@@ -13,8 +13,7 @@ import dagster as dg
 
 from orchestration.config import Config
 from orchestration.defs.steps import (
-    WRITER_POOL,
-    alone,
+    TURN,
     refused,
     retry_policy,
     telling_readers,
@@ -94,10 +93,10 @@ def check_assets(
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         retry_policy=retry_policy(settings),
-        pool=WRITER_POOL,
+        required_resource_keys={TURN},
     )
     def checks(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
-        with alone(context, settings), telling_readers(context, config, settings):
+        with telling_readers(context, config, settings):
             try:
                 with open_database(
                     settings.warehouse_path, read_only=False, memory_limit=settings.memory_limit

@@ -10,8 +10,7 @@ import dagster as dg
 
 from orchestration.config import Config
 from orchestration.defs.steps import (
-    WRITER_POOL,
-    alone,
+    TURN,
     refused,
     retry_policy,
     telling_readers,
@@ -50,10 +49,10 @@ def feed_assets(
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         retry_policy=retry_policy(settings),
-        pool=WRITER_POOL,
+        required_resource_keys={TURN},
     )
     def raw_feeds(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
-        with alone(context, settings), telling_readers(context, config, settings):
+        with telling_readers(context, config, settings):
             try:
                 report = load_feeds(config, settings)
             except FeedError as error:

@@ -17,8 +17,7 @@ from dagster_dbt.errors import DagsterDbtCliRuntimeError
 from orchestration.config import Config
 from orchestration.dbt_vars import dbt_vars
 from orchestration.defs.steps import (
-    WRITER_POOL,
-    alone,
+    TURN,
     refused,
     retry_policy,
     tell_readers,
@@ -82,12 +81,11 @@ def history_assets(
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         retry_policy=retry_policy(settings),
-        pool=WRITER_POOL,
+        required_resource_keys={"dbt", TURN},
     )
-    def history(
-        context: dg.AssetExecutionContext, dbt: DbtCliResource, config: HistoryConfig
-    ) -> Iterator[Any]:
-        with alone(context, settings), telling_readers(context, installed, settings):
+    def history(context: dg.AssetExecutionContext, config: HistoryConfig) -> Iterator[Any]:
+        dbt: DbtCliResource = context.resources.dbt
+        with telling_readers(context, installed, settings):
             _check_rules(context, rules_dir(settings, installed), installed.segment_preset)
             code = code_hash(settings, installed)
             day = day_of_run(context)

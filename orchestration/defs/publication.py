@@ -11,8 +11,7 @@ import dagster as dg
 from orchestration.config import Config
 from orchestration.defs.checks import VERDICT_KEY
 from orchestration.defs.steps import (
-    WRITER_POOL,
-    alone,
+    TURN,
     refused,
     report_writer,
     retry_policy,
@@ -63,10 +62,10 @@ def publication_asset(
         backfill_policy=dg.BackfillPolicy.single_run(),
         retry_policy=retry_policy(settings),
         freshness_policy=freshness_promise(config.business_timezone),
-        pool=WRITER_POOL,
+        required_resource_keys={TURN},
     )
     def publication(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-        with alone(context, settings), telling_readers(context, config, settings):
+        with telling_readers(context, config, settings):
             try:
                 made = publish(
                     settings.warehouse_path,

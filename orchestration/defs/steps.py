@@ -18,7 +18,8 @@ from orchestration.publication_status import PublicationHeld
 from orchestration.settings import Settings
 from orchestration.warehouse import EngineError, WarehouseError, only_writer
 
-WRITER_POOL = "warehouse"
+TURN = "turn"
+WAITING = "waiting for another run to finish"
 RETRIES = 2
 
 
@@ -43,11 +44,19 @@ def report_writer(config: Config) -> Callable[[Path, Path], None] | None:
     return partial(write_report, currency=config.currency)
 
 
-@contextmanager
-def alone(context: dg.AssetExecutionContext, settings: Settings) -> Generator[None]:
-    """Hold the installation, also against runs that were started elsewhere."""
-    with only_writer(settings.home, lambda: context.log.info("waiting for another run to finish")):
-        yield
+def turn_on_warehouse(settings: Settings) -> dg.ResourceDefinition:
+    """Build what a run holds from its first step to its last: the installation.
+
+    Two runs that took turns step by step would build over each other's tables. The lock is that
+    of the command line, so it also holds against runs that were started elsewhere.
+    """
+
+    @dg.resource(description="One run at a time on the warehouse; the next one waits.")
+    def turn(context: dg.InitResourceContext) -> Generator[None]:
+        with only_writer(settings.home, lambda: context.log and context.log.info(WAITING)):
+            yield
+
+    return turn
 
 
 @contextmanager

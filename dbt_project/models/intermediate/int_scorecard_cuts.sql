@@ -303,7 +303,7 @@ final as (
         cut_value,
         {% if at_or_above %}
         cast(case
-            when metric = 'monetary' then ceil(cut_value * 10000) / 10000 - 0.0001
+            when metric = 'monetary' then ceil(cast(cut_value as decimal(38, 5)) * 10000) / 10000 - 0.0001
             else ceil(cut_value) - 1
         end as decimal(18, 4)) as exceeds_value,
         case
@@ -312,7 +312,7 @@ final as (
         end as customers_not_above,
         {% else %}
         cast(case
-            when metric = 'monetary' then floor(cut_value * 10000) / 10000
+            when metric = 'monetary' then floor(cast(cut_value as decimal(38, 5)) * 10000) / 10000
             else floor(cut_value)
         end as decimal(18, 4)) as exceeds_value,
         customers_up_to_value as customers_not_above,

@@ -9,7 +9,7 @@ with feature_values as (
     select
         feature,
         comparison,
-        cast(value * {{ units }} as bigint) as value_units,
+        cast(cast(value as decimal(38, 4)) * {{ units }} as bigint) as value_units,
         reference_count,
         current_count,
         reference_up_to,
