@@ -122,7 +122,8 @@ def test_the_job_runs_everything_in_one_process(definitions: dg.Definitions) -> 
     ]
     assert job.executor_def.name == "in_process"
     for node in job.nodes_in_topological_order:
-        assert "turn" in node.definition.required_resource_keys
+        keys = node.definition.required_resource_keys  # ty: ignore[missing-attribute]
+        assert "turn" in keys
         assert node.definition.retry_policy is not None  # ty: ignore[missing-attribute]
 
 

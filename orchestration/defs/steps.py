@@ -53,7 +53,11 @@ def turn_on_warehouse(settings: Settings) -> dg.ResourceDefinition:
 
     @dg.resource(description="One run at a time on the warehouse; the next one waits.")
     def turn(context: dg.InitResourceContext) -> Generator[None]:
-        with only_writer(settings.home, lambda: context.log and context.log.info(WAITING)):
+        def wait() -> None:
+            if context.log is not None:
+                context.log.info(WAITING)
+
+        with only_writer(settings.home, wait):
             yield
 
     return turn
