@@ -13,6 +13,15 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from orchestration.measures.audience_tables import (
+    Audience,
+    AudienceBook,
+    ConsentRequirement,
+    ContactCap,
+    Destination,
+    Holdout,
+    ProtectedAttribute,
+)
 from orchestration.measures.checks import Definition
 from orchestration.measures.rule_tables import (
     FixedCut,
@@ -36,6 +45,10 @@ class RuleFileError(Exception):
 
 def _whole_or_none(text: str) -> int | None:
     return int(text) if text.strip() else None
+
+
+def _amount_or_none(text: str) -> Decimal | None:
+    return Decimal(text) if text.strip() else None
 
 
 def _number_or_none(text: str) -> float | None:
@@ -63,6 +76,8 @@ KINDS: dict[Parser, str] = {
     Decimal: "a number",
     _whole_or_none: "a whole number or empty",
     _number_or_none: "a number or empty",
+    _amount_or_none: "a number or empty",
+    float: "a number",
     _truth: "true or false",
     _named_numbers: "a list like alpha=0.001 noise=4",
 }
@@ -90,6 +105,24 @@ PARSERS: dict[type, dict[str, Parser]] = {
         "is_required": _truth,
         "parameters": _named_numbers,
     },
+    Audience: {
+        **dict.fromkeys(
+            ("within_days", "min_orders", "max_orders", "min_silence_days", "max_silence_days"),
+            _whole_or_none,
+        ),
+        "archive_after_days": _whole_or_none,
+        "min_monetary": _amount_or_none,
+        "priority": int,
+        "reviewed_on": date.fromisoformat,
+    },
+    Destination: {
+        **dict.fromkeys(("minimum_size", "brake_from", "max_removed_rows"), int),
+        **dict.fromkeys(("max_removed_share", "max_added_share"), float),
+    },
+    ConsentRequirement: {},
+    ContactCap: dict.fromkeys(("days", "max_contacts"), int),
+    Holdout: {"share": float},
+    ProtectedAttribute: {},
 }
 
 
@@ -111,6 +144,28 @@ def read_rules(directory: Path) -> RuleBook:
         lifecycle_stages=read_table(directory / "lifecycle_stages.csv", LifecycleStage),
         fixed_score_cuts=read_table(directory / "fixed_score_cuts.csv", FixedCut),
         exceptions=read_table(directory / "rule_exceptions.csv", RuleException),
+    )
+
+
+def read_audiences(directory: Path) -> AudienceBook:
+    """Read the six rule tables of activation.
+
+    Args:
+        directory: folder that holds `audiences.csv` and its companions.
+
+    Returns:
+        The rule tables as values.
+
+    Raises:
+        RuleFileError: a file is missing or a cell cannot be read.
+    """
+    return AudienceBook(
+        audiences=read_table(directory / "audiences.csv", Audience),
+        destinations=read_table(directory / "destinations.csv", Destination),
+        consent_requirements=read_table(directory / "consent_requirements.csv", ConsentRequirement),
+        contact_caps=read_table(directory / "contact_caps.csv", ContactCap),
+        holdouts=read_table(directory / "holdouts.csv", Holdout),
+        protected_attributes=read_table(directory / "protected_attributes.csv", ProtectedAttribute),
     )
 
 
