@@ -21,7 +21,7 @@ from orchestration.measures.fairness import (
 )
 from orchestration.measures.tables import cramers_v
 
-# Goodman and Kruskal 1954, Journal of the American Statistical Association 49:732, section 5:
+# Goodman and Kruskal 1954, Journal of the American Statistical Association 49:732:
 # 6,800 men of Baden by colour of eyes (blue, grey or green, brown) and of hair (fair, brown, black,
 # red). They give 0.1924 for hair from eyes and 0.2241 for eyes from hair.
 BADEN = [[1768, 807, 189, 47], [946, 1387, 746, 53], [115, 438, 288, 16]]
@@ -48,7 +48,7 @@ TABLES = st.tuples(st.integers(1, 4), st.integers(1, 4)).flatmap(
 
 
 def test_four_fifths_is_judged_as_in_the_published_example():
-    """Questions and answers on the Uniform Guidelines (44 FR 11996, 1979), question 11.
+    """Questions and answers on the Uniform Guidelines, EEOC and others 1979.
 
     Rates of 60, 45, 48 and 51 per cent: 75 per cent is adverse, 80 and 85 per cent are not.
     """

@@ -252,7 +252,7 @@ def test_a_power_is_more_than_chance(power, alpha):
 
 
 def test_sample_ratio_is_the_published_one():
-    """Kohavi, Tang and Xu 2020, chapter 3: 821,588 against 815,482 of a half has p 1.8E-6."""
+    """Kohavi, Tang and Xu 2020, chapter 21: 821,588 against 815,482 of a half has p 1.8E-6."""
     found = sample_ratio(815_482, 821_588, 0.5)
     assert found.test.p_value == pytest.approx(1.8e-6, abs=5e-8)
     assert found.p_value == pytest.approx(found.test.p_value, rel=0.01)
