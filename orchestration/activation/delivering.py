@@ -1,0 +1,285 @@
+"""One run: from the plan to what the destination acknowledged.
+
+What a run does not finish the next one does. The order of the steps is what keeps rows from being
+lost or doubled: write down, send, write down what became of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from orchestration.activation import ledger
+from orchestration.activation.destinations import Batch, DestinationError, Row
+from orchestration.activation.ledger import SCHEMA, SENDING
+from orchestration.activation.planning import PLAN, WANTED, Counts, brake, make_plan
+from orchestration.warehouse import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+
+    from orchestration.activation.destinations import Delivery, Destination
+    from orchestration.activation.planning import Decision, Limits, Plan
+    from orchestration.warehouse import Session
+
+ROWS_PER_PAGE = 5000
+MEMBERS_AFTER = "delivery_members_after"
+# A destination that takes nothing of so many batches in turn is left alone until the next run.
+MOST_SILENT_BATCHES = 3
+
+
+@dataclass(frozen=True)
+class DeliveryReport:
+    """How a run ended, in counts.
+
+    Attributes:
+        delivery: What was delivered where.
+        status: complete, stopped (by the brake; only protected removals went out) or incomplete.
+        reasons: Codes of the checks that stopped it.
+        counts: What the brake judged.
+        added: Additions that the runs of this delivery achieved.
+        updated: Updates, likewise.
+        removed: Removals, likewise.
+        rejected: Reasons why changes are rejected, with their numbers; the next run sends them
+            again.
+        unknown: Changes that were sent and not answered.
+    """
+
+    delivery: Delivery
+    status: str
+    reasons: tuple[str, ...]
+    counts: Counts
+    added: int
+    updated: int
+    removed: int
+    rejected: dict[str, int]
+    unknown: int
+
+
+def deliver_audience(
+    session: Session,
+    delivery: Delivery,
+    destination: Destination,
+    *,
+    desired: str,
+    protected: str,
+    limits: Limits,
+    now: Callable[[], datetime],
+    reached: Callable[[str], None] = lambda _: None,
+) -> DeliveryReport:
+    """Bring one destination to hold the members of one audience.
+
+    Args:
+        session: The warehouse, with the tables of the ledger.
+        delivery: What is delivered where.
+        destination: Takes the rows.
+        desired: The relation of the members that there should be, see `planning.make_plan`.
+        protected: The relation of those who must leave whatever the brake says.
+        limits: What the brake judges by.
+        now: Tells the time for the ledger.
+        reached: Told the steps: planned, opened, and for each batch intended, sent, recorded.
+
+    Raises:
+        PlanError: The relations cannot be used; nothing was sent.
+        DestinationError: The destination cannot be used; the next run goes on from there.
+    """
+    run_number = ledger.next_run(session, delivery)
+    plan = make_plan(session, delivery, run_number, desired=desired, protected=protected)
+    reached("planned")
+    counts, outstanding = _counts(plan, *ledger.outstanding(session, delivery))
+    run = _Run(session, delivery, run_number, plan, brake(counts, limits))
+    run.open(outstanding, now())
+    reached("opened")
+    is_sent = False
+    try:
+        is_sent = run.send(destination, reached)
+    except DestinationError:
+        ledger.close_delivery(session, delivery, now(), is_sent=False)
+        raise
+    ledger.close_delivery(session, delivery, now(), is_sent=is_sent)
+    return run.report(counts)
+
+
+def _counts(plan: Plan, added_before: int, removed_before: int) -> tuple[Counts, tuple[int, int]]:
+    """Leave out what was let go before and only did not get through.
+
+    Returns:
+        What the brake judges, and the outstanding additions and removals as they are known.
+    """
+    # What was let go and is not planned any more is not outstanding.
+    added, removed = min(added_before, plan.added), min(removed_before, plan.removed)
+    counts = Counts(
+        previous=plan.previous + added - removed,
+        desired=plan.desired,
+        added=plan.added - added,
+        removed=plan.removed - removed,
+    )
+    return counts, (added, removed)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A plan on its way; it lies in the temporary table `delivery_plan`."""
+
+    session: Session
+    delivery: Delivery
+    run_number: int
+    plan: Plan
+    decision: Decision
+
+    def open(self, outstanding: tuple[int, int], now: datetime) -> None:
+        """Write down that it begins.
+
+        Args:
+            outstanding: Additions and removals that were let go before and are still planned.
+            now: When it begins.
+        """
+        query = f"select count(*) from {PLAN} where {self._sendable}"
+        let_go = (self.plan.added, self.plan.removed)
+        added, removed = outstanding if self.decision.is_stopped else let_go
+        counts = {
+            "previous": self.plan.previous,
+            "desired": self.plan.desired,
+            "planned": self.session.fetch(query)[0][0],
+            "outstanding_added": added,
+            "outstanding_removed": removed,
+            "reasons": list(self.decision.reasons),
+        }
+        ledger.open_delivery(self.session, self.delivery, self.run_number, counts, now)
+        ledger.forget_rejected(self.session, self.delivery, PLAN)
+
+    def send(self, destination: Destination, reached: Callable[[str], None]) -> bool:
+        """Send it batch by batch.
+
+        Returns:
+            Whether all of it was sent.
+        """
+        sent_to, silent = 0, 0
+        while silent < MOST_SILENT_BATCHES:
+            last = self._stage(sent_to, destination.batch_size)
+            if last is None:
+                return True
+            sent_to = last
+            ledger.intend(self.session, self.delivery)
+            reached("intended")
+            outcomes = list(destination.deliver(self._batch()))
+            reached("sent")
+            ledger.record(self.session, self.delivery, outcomes)
+            reached("recorded")
+            is_heard = any(outcome.status != "unknown" for outcome in outcomes)
+            silent = 0 if is_heard else silent + 1
+        return False
+
+    def report(self, counts: Counts) -> DeliveryReport:
+        """Tell how it ended."""
+        known = ledger.read_delivery(self.session, self.delivery)
+        return DeliveryReport(
+            delivery=self.delivery,
+            status=known["status"],
+            reasons=self.decision.reasons,
+            counts=counts,
+            added=known["added"],
+            updated=known["updated"],
+            removed=known["removed"],
+            rejected=ledger.rejections(self.session, self.delivery),
+            unknown=known["unknown"],
+        )
+
+    @property
+    def _place(self) -> list[str]:
+        return [self.delivery.audience, self.delivery.destination]
+
+    @property
+    def _sendable(self) -> str:
+        return "is_protected" if self.decision.is_stopped else "true"
+
+    @property
+    def _payload(self) -> str:
+        return "".join(f", wanted.{quoted(name)}" for name, _ in self.plan.columns)
+
+    def _stage(self, after: int, size: int | None) -> int | None:
+        """Put the next changes into the table `delivery_sending`.
+
+        Returns:
+            The position of the last one; None if there are none left.
+        """
+        # Who takes a whole delivery as one change removes before it adds. Elsewhere an addition
+        # waits until it is certain that the member is not there.
+        is_ready = f"""(
+            not needs_removal or member_key not in (
+                select member_key from {SCHEMA}.attempts
+                where audience = ? and destination = ? and status <> 'accepted'
+            )
+        )"""
+        self.session.run(
+            f"""
+            create or replace temp table {SENDING} as
+            select * from {PLAN}
+            where position > ? and {self._sendable} and {"true" if size is None else is_ready}
+            order by position
+            {"" if size is None else f"limit {int(size)}"}
+            """,
+            [after, *([] if size is None else self._place)],
+        )
+        return self.session.fetch(f"select max(position) from {SENDING}")[0][0]
+
+    def _batch(self) -> Batch:
+        query = f"select sha256(string_agg(idempotency_key, '' order by position)) from {SENDING}"
+        return Batch(
+            delivery=self.delivery,
+            key=self.session.fetch(query)[0][0],
+            run_number=self.run_number,
+            columns=self.plan.columns,
+            rows=self._rows(),
+            members=None if self.decision.is_stopped else self._members(),
+        )
+
+    def _rows(self) -> Iterator[Row]:
+        """Read the changes of the table `delivery_sending` page by page."""
+        query = f"""
+            select
+                sending.position, sending.idempotency_key, sending.operation, sending.member_key,
+                sending.row_hash, sending.as_of_date, sending.generation{self._payload}
+            from (
+                select * from {SENDING} where position > ? order by position limit {ROWS_PER_PAGE}
+            ) as sending
+            left join {WANTED} as wanted on sending.member_key = wanted.member_key
+            order by sending.position
+        """
+        page = self.session.fetch(query, [0])
+        while page:
+            for row in page:
+                yield Row(*row[1:7], () if row[2] == "remove" else row[7:])
+            page = self.session.fetch(query, [page[-1][0]])
+
+    def _members(self) -> Iterator[tuple[str, tuple[Any, ...]]]:
+        """Read page by page who is a member once the table `delivery_sending` is delivered."""
+        self.session.run(
+            f"""
+            create or replace temp table {MEMBERS_AFTER} as
+            with members as (
+                select member_key from {SCHEMA}.members where audience = ? and destination = ?
+                except
+                select member_key from {SENDING} where operation = 'remove'
+            )
+            select member_key from members
+            union
+            select member_key from {SENDING} where operation <> 'remove'
+            """,
+            self._place,
+        )
+        query = f"""
+            select members.member_key{self._payload}
+            from (
+                select * from {MEMBERS_AFTER} where member_key > ?
+                order by member_key limit {ROWS_PER_PAGE}
+            ) as members
+            left join {WANTED} as wanted on members.member_key = wanted.member_key
+            order by members.member_key
+        """
+        page = self.session.fetch(query, [""])
+        while page:
+            for row in page:
+                yield row[0], row[1:]
+            page = self.session.fetch(query, [page[-1][0]])
