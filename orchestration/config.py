@@ -142,7 +142,19 @@ DateFormat = Annotated[
     AfterValidator(_readable_format),
 ]
 FileColumn = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")]
-InputName = Literal["orders", "order_lines", "refunds", "customers", "customer_merges"]
+InputName = Literal[
+    "orders",
+    "order_lines",
+    "refunds",
+    "customers",
+    "customer_merges",
+    "consents",
+    "suppressions",
+    "erasures",
+    "contacts",
+    "responses",
+    "campaigns",
+]
 
 
 class Strict(BaseModel):

@@ -1,7 +1,8 @@
 """Every known kind of bad input has the outcome that is wanted for it.
 
-`fixtures/bad_inputs.jsonl` holds one case a line. Cases about rows are files of one feed, loaded
-and staged once; cases about whole files and about the configuration are tried one by one.
+`fixtures/bad_inputs.jsonl` holds one case a line. Cases about rows are files of a feed of orders
+or of customers, loaded and staged once; cases about whole files and about the configuration are
+tried one by one.
 """
 
 import json
@@ -15,6 +16,7 @@ import pytest
 import yaml
 
 from orchestration.config import ConfigError, check_as_of, parse_config
+from orchestration.contract import INPUTS
 from orchestration.feeds import FeedError
 from orchestration.measures.rules import lint_rules
 from orchestration.rules import read_rules
@@ -33,6 +35,13 @@ feeds:
     path: {path}
     columns: {{ordered_at: order_ts}}
     constants: {{updated_at: ""}}
+"""
+CUSTOMER_FEED = """
+  customers:
+    path: {path}
+    columns: {{first_name: name}}
+    constants:
+      {{email: "", phone: "", country: "", first_name: "", birth_date: "", consent_ads: ""}}
 """
 GOOD_ROW = {
     "customer_id": "GOOD",
@@ -61,7 +70,13 @@ def staged(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
         good = GOOD_ROW | {"order_id": f"good-{case['id']}"}
         text = case["content"] + ",".join(good[name] for name in header) + "\n"
         warehouse.put(f"in/{case['id']}.csv", text)
-    config = warehouse.configure(FEED.format(path="in/*.csv"))
+    for case in (case for case in CASES if case["kind"] == "customers"):
+        commas = case["content"].splitlines()[0].count(",")
+        good = f"good-{case['id']}{',' * commas}\n"
+        warehouse.put(f"customers/{case['id']}.csv", case["content"] + good)
+    config = warehouse.configure(
+        FEED.format(path="in/*.csv") + CUSTOMER_FEED.format(path="customers/*.csv")
+    )
     warehouse.load(config)
     warehouse.build(config, AS_OF)
     return warehouse
@@ -95,6 +110,39 @@ def test_row_has_its_outcome(staged: Warehouse, case: dict) -> None:
     assert intake["held_rows"] == (1 if case["reason"] == "HELD" else 0)
 
 
+@pytest.mark.parametrize("case", _cases("customers"))
+def test_row_of_a_customer_has_its_outcome(staged: Warehouse, case: dict) -> None:
+    found = {
+        table: staged.rows(
+            f"select line, column_name, reason_code from staging.{table}"
+            f" where file = 'customers/{case['id']}.csv'"
+        )
+        for table in ("rejected_rows", "row_warnings")
+    }
+    customers = staged.rows(
+        f"from staging.stg_shop__customers where customer_id like '{case['id']}-%'"
+    )
+    good = staged.rows(f"from staging.stg_shop__customers where customer_id = 'good-{case['id']}'")
+    told = [{"line": case.get("line"), "column_name": case.get("column")}]
+    told[0]["reason_code"] = case["reason"]
+
+    assert len(good) == 1
+    assert found["rejected_rows"] == (told if case["outcome"] == "QUARANTINE" else [])
+    assert found["row_warnings"] == (told if case["outcome"] == "ACCEPT_WARN" else [])
+    wanted = case.get("accepted", [])
+    assert len(customers) == len(wanted)
+    for customer, values in zip(customers, wanted, strict=True):
+        assert {key: customer[key] for key in values} == values
+
+
+def test_absent_inputs_are_empty(staged: Warehouse) -> None:
+    absent = INPUTS.keys() - {"orders", "order_lines", "customers"}
+
+    assert {name: staged.rows(f"from staging.stg_shop__{name}") for name in absent} == {
+        name: [] for name in absent
+    }
+
+
 def _shown(value: object) -> object:
     return value if isinstance(value, bool) else str(value)
 
@@ -126,6 +174,11 @@ def test_rows_and_money_are_conserved(staged: Warehouse) -> None:
 def test_file_is_refused_in_one_line(tmp_path: Path, case: dict) -> None:
     warehouse = Warehouse(tmp_path)
     path = "in/*.csv" if case["id"] == "F24" else "in/orders.csv"
+    feeds = FEED
+    if case.get("feed") == "customers":
+        warehouse.put("in/good.csv", "customer_id,order_ts,amount\nC1,2024-01-05,1.00\n")
+        feeds = FEED.replace("{path}", "in/good.csv") + CUSTOMER_FEED
+        path = "in/customers.csv"
     if case["id"] == "F25":
         path = "in/orders.parquet"
         (tmp_path / "in").mkdir()
@@ -135,7 +188,7 @@ def test_file_is_refused_in_one_line(tmp_path: Path, case: dict) -> None:
         )
     elif case["id"] not in ("F03", "F24"):
         warehouse.put(path, _bytes(case))
-    config = warehouse.configure(FEED.format(path=path))
+    config = warehouse.configure(feeds.format(path=path))
 
     with pytest.raises(FeedError) as caught:
         warehouse.load(config)

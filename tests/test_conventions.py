@@ -26,7 +26,7 @@ MAY_READ = {
 # Prospects have no order, so no step between staging and the mart knows them.
 DECLARED = {("customers", "stg_shop__customers")}
 NAMES = {
-    "staging": r"(base|stg)_[a-z]+__[a-z_]+s(_[a-z]+)*|rejected_rows|order_intake",
+    "staging": r"(base|stg)_[a-z]+__[a-z_]+s(_[a-z]+)*|rejected_rows|row_warnings|order_intake",
     "intermediate": r"int_[a-z_]+",
     "marts": r"[a-z]+(_[a-z]+)*",
     "quality": r"quality_[a-z_]+",
@@ -130,6 +130,25 @@ def test_what_leaves_the_house_is_under_contract(manifest: dict[str, Any]) -> No
     assert {node["access"] for node in marts} == {"public"}
     private = [node for node in resources(manifest, "model") if layer(node) == "intermediate"]
     assert "public" not in {node["access"] for node in private}
+
+
+def test_what_tells_who_somebody_is_stays_in_the_house(manifest: dict[str, Any]) -> None:
+    models = resources(manifest, "model")
+    personal = {
+        name
+        for node in [*models, *manifest["sources"].values()]
+        for name, column in node["columns"].items()
+        if column["meta"].get("personal")
+    }
+    public = {table.name for table in PUBLIC_TABLES}
+    assert {"email", "phone", "first_name", "last_name", "birth_date", "gender"} <= personal
+    shown = [
+        f"{node['name']}.{name}"
+        for node in models
+        if node["name"] in public
+        for name in node["columns"].keys() & (personal - {"value"})
+    ]
+    assert shown == []
 
 
 def test_every_mart_is_published(manifest: dict[str, Any]) -> None:

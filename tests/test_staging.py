@@ -270,6 +270,174 @@ feeds:
             assert row[f"accepted_{unit}"] >= 0
 
 
+HASH = "62a14e44f765419d10fea99367361a727c12365e2520f32218d505ed9aa0f62f"
+OPTIONAL = {
+    "consents": (
+        "customer_id,purpose,channel,status,given_at,expires_at",
+        *("c1,Ads,Email,grant,2024-01-05T23:30:00Z,2024-06-30", "c1,ads,email,maybe,2024-02-05,"),
+        *("c2,ads,sms,GRANT,05.01.2024,", ",ads,sms,GRANT,2024-01-05,"),
+    ),
+    "suppressions": (
+        "type,value,purpose,reason,added_at",
+        *(f"EMAIL_SHA256,{HASH.upper()},,complaint,2024-01-05", f"email_sha256,{HASH},ALL,,"),
+        *("customer_id, c3 ,marketing,,some day", "phone_sha256,0301234567,,,2024-01-05"),
+        *("e-mail,jane@example.com,,,2024-01-05", "customer_id,,,,2024-01-05"),
+    ),
+    "erasures": (
+        "type,value,requested_at",
+        *(
+            "customer_id,c4,2024-01-05",
+            "customer_id,c5,",
+            "email_sha256,jane@example.com,2024-01-05",
+        ),
+    ),
+    "contacts": (
+        "customer_id,channel,campaign_id,contacted_at",
+        *("c1,Email,k1,2024-01-05T10:00:00Z", "c1,email,k1,2024-01-05T10:00:00Z"),
+        *("c1,,k1,2024-01-05", "c1,sms,,2024-02-30", "c1,sms,,2025-01-09", "c1,sms,,2031-01-01"),
+    ),
+    "responses": (
+        "customer_id,kind,responded_at,campaign_id,channel,revenue",
+        *("c1,Conversion,2024-01-06,k1,email,12.50", "c1,click,2024-01-06,,,"),
+        *("c1,glance,2024-01-06,k1,,", "c1,click,2024-01-06,k1,,1e3", "c1,click,2024-01-06,k1,,-1"),
+    ),
+    "campaigns": (
+        "campaign_id,started_on,ended_on,audience,name,cost",
+        *("k1,2024-01-01,2024-01-31,winback,Come back,100", "k2,2025-06-01,2025-06-30,,,"),
+        *(
+            "k3,2024-02-01,2024-01-31,,,",
+            "k4,2024-01-01,2024-01-31,,,",
+            "k4,2024-01-01,2024-02-01,,,",
+        ),
+        *(",2024-01-01,2024-01-31,,,", "k2,2025-06-01,2025-06-30,,,"),
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def optional(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+    """What audiences need beside orders, from files with mistakes in them."""
+    warehouse = Warehouse(tmp_path_factory.mktemp("optional"))
+    warehouse.put("orders.csv", "customer_id,ordered_at,amount\nc1,2024-01-05,1.00\n")
+    for name, lines in OPTIONAL.items():
+        warehouse.put(f"{name}.csv", "\n".join(lines) + "\n")
+    listed = "".join(f"  {name}: {{path: {name}.csv}}\n" for name in ("orders", *OPTIONAL))
+    config = warehouse.configure(f"feeds:\n{listed}")
+    warehouse.load(config)
+    warehouse.build(config, AS_OF)
+    return warehouse
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        (
+            "consents",
+            [
+                ("c1", "ads", "email", "DENY", date(2024, 2, 5), None),
+                ("c1", "ads", "email", "GRANT", date(2024, 1, 5), date(2024, 6, 30)),
+            ],
+        ),
+        (
+            "suppressions",
+            [
+                ("customer_id", "c3", "marketing", None, date(1900, 1, 1)),
+                ("email_sha256", HASH, "all", None, date(1900, 1, 1)),
+            ],
+        ),
+        (
+            "erasures",
+            [
+                ("customer_id", "c4", date(2024, 1, 5)),
+                ("customer_id", "c5", date(1900, 1, 1)),
+            ],
+        ),
+        (
+            "contacts",
+            [("c1", "email", "k1", date(2024, 1, 5)), ("c1", "sms", None, date(2025, 1, 9))],
+        ),
+        (
+            "responses",
+            [
+                ("c1", None, None, "click", date(2024, 1, 6), None),
+                ("c1", "k1", "email", "conversion", date(2024, 1, 6), Decimal("12.5")),
+            ],
+        ),
+        (
+            "campaigns",
+            [
+                ("k1", "winback", "Come back", date(2024, 1, 1), date(2024, 1, 31), Decimal(100)),
+                ("k2", None, None, date(2025, 6, 1), date(2025, 6, 30), None),
+            ],
+        ),
+    ],
+)
+def test_optional_inputs_are_typed(optional: Warehouse, name: str, rows: list[tuple]) -> None:
+    time = "exclude (given_at)" if name == "consents" else ""
+    found = optional.rows(f"select * {time} from staging.stg_shop__{name} order by all")
+
+    assert sorted((tuple(row.values()) for row in found), key=repr) == sorted(rows, key=repr)
+
+
+def test_what_is_wrong_with_optional_rows_is_told_without_their_values(
+    optional: Warehouse,
+) -> None:
+    told = {
+        table: [
+            tuple(row.values())
+            for row in optional.rows(
+                f"select source, line, row_key, column_name, reason_code from staging.{table}"
+                " order by all"
+            )
+        ]
+        for table in ("rejected_rows", "row_warnings")
+    }
+
+    assert told == {
+        "rejected_rows": [
+            ("campaigns", 4, "k3", "ended_on", "BAD_PERIOD"),
+            ("campaigns", 5, "k4", "ended_on", "CONFLICTING_DUPLICATE"),
+            ("campaigns", 6, "k4", "ended_on", "CONFLICTING_DUPLICATE"),
+            ("campaigns", 7, "", "campaign_id", "NULL_CAMPAIGN"),
+            ("consents", 3, None, "status", "BAD_STATUS"),
+            ("consents", 4, None, "given_at", "AMBIGUOUS_DATE"),
+            ("consents", 5, None, "customer_id", "NULL_CUSTOMER"),
+            ("contacts", 4, None, "channel", "NULL_VALUE"),
+            ("contacts", 5, None, "contacted_at", "BAD_DATE"),
+            ("contacts", 7, None, "contacted_at", "FUTURE_DATE"),
+            ("erasures", 4, None, "value", "BAD_HASH"),
+            ("responses", 4, None, "kind", "UNKNOWN_KIND"),
+            ("responses", 5, None, "revenue", "BAD_DECIMAL"),
+            ("responses", 6, None, "revenue", "NEGATIVE_AMOUNT"),
+            ("suppressions", 5, None, "value", "BAD_HASH"),
+            ("suppressions", 6, None, "type", "UNKNOWN_TYPE"),
+            ("suppressions", 7, None, "value", "NULL_VALUE"),
+        ],
+        "row_warnings": [
+            ("erasures", 3, None, "requested_at", "BAD_DATE"),
+            ("suppressions", 4, None, "added_at", "BAD_DATE"),
+        ],
+    }
+    kept = optional.rows("select * exclude (source_file) from staging.stg_shop__rows_set_apart")
+    people = ("jane", HASH[:8], "030123", "'c1'", "'c2'", "'c3'", "'c4'", "'c5'")
+    assert not any(person in repr((told, kept)) for person in people)
+
+
+def test_optional_rows_are_conserved(optional: Warehouse) -> None:
+    apart = {
+        row["source"]: row["n"]
+        for row in optional.rows("""
+            select source, count(*) as n from staging.stg_shop__rows_set_apart
+            where outcome != 'held' group by source
+        """)
+    }
+    # An answer whose status cannot be read is rejected, and kept as an objection.
+    objections = {"consents": 1}
+    for name, lines in OPTIONAL.items():
+        kept = optional.rows(f"select count(*) as n from staging.stg_shop__{name}")[0]["n"]
+        assert kept + apart[name] - objections.get(name, 0) == len(lines) - 1
+
+
 def test_floating_point_money_is_refused(tmp_path: Path) -> None:
     warehouse = Warehouse(tmp_path)
     warehouse.execute(

@@ -4,19 +4,37 @@
     'orders': ['order_id', 'customer_id', 'status', 'currency', 'channel'],
     'order_lines': ['order_id', 'customer_id', 'product_id', 'category'],
     'refunds': ['refund_id', 'order_id'],
-    'customers': ['customer_id'],
+    'customers': [
+        'customer_id', 'email', 'phone', 'country', 'region', 'first_name', 'last_name', 'gender',
+        'consent_email', 'consent_sms', 'consent_ads',
+    ],
     'customer_merges': ['customer_id', 'merged_into'],
+    'consents': ['customer_id', 'purpose', 'channel', 'status'],
+    'suppressions': ['type', 'value', 'purpose', 'reason'],
+    'erasures': ['type', 'value'],
+    'contacts': ['customer_id', 'channel', 'campaign_id'],
+    'responses': ['customer_id', 'kind', 'campaign_id', 'channel'],
+    'campaigns': ['campaign_id', 'audience', 'name'],
 } %}
 {% set numbers = {
     'orders': ['amount', 'refunded_amount', 'cost', 'items'],
     'order_lines': ['quantity', 'unit_price', 'discount'],
     'refunds': ['amount'],
+    'responses': ['revenue'],
+    'campaigns': ['cost'],
 } %}
 {% set times = {
     'orders': ['ordered_at', 'updated_at'],
     'order_lines': ['ordered_at'],
     'refunds': ['refunded_at'],
+    'customers': ['birth_date', 'created_at', 'updated_at'],
     'customer_merges': ['merged_at'],
+    'consents': ['given_at', 'expires_at'],
+    'suppressions': ['added_at'],
+    'erasures': ['requested_at'],
+    'contacts': ['contacted_at'],
+    'responses': ['responded_at'],
+    'campaigns': ['started_on', 'ended_on'],
 } %}
 {% set present = [] %}
 {% for input in texts if input_settings(input) is not none %}{% do present.append(input) %}{% endfor %}

@@ -1,8 +1,10 @@
 {% set order_source = 'order_lines' if input_settings('order_lines') is not none else 'orders' %}
 {% set sources = [order_source] %}
-{% for input in ['refunds', 'customers', 'customer_merges'] if input_settings(input) is not none %}
-{% do sources.append(input) %}
-{% endfor %}
+{% set optional = [
+    'refunds', 'customers', 'customer_merges', 'consents', 'suppressions', 'erasures', 'contacts',
+    'responses', 'campaigns',
+] %}
+{% for input in optional if input_settings(input) is not none %}{% do sources.append(input) %}{% endfor %}
 {% set most_files = 1000 %}
 {% set outcomes = [
     'duplicate', 'superseded', 'excluded', 'rejected', 'held', 'conflicting', 'null_key',
@@ -50,7 +52,7 @@ apart as (
         count(*) filter (where outcome = 'rejected' and problem like 'CONFLICTING%') as conflicting_rows,
         count(*) filter (
             where outcome = 'rejected' and {{ dbt.split_part('problem', "'|'", 1) }}
-            in ('NULL_CUSTOMER', 'NULL_ORDER_ID', 'NULL_REFUND_ID')
+            in ('NULL_CUSTOMER', 'NULL_ORDER_ID', 'NULL_REFUND_ID', 'NULL_CAMPAIGN')
         ) as null_key_rows
     from rows_set_apart
     group by source, source_file

@@ -2,6 +2,17 @@
 {{ config(materialized='table') }}
 {% set is_by_line = input_settings('order_lines') is not none %}
 {% set columns = ['source_file', 'source_line', 'outcome', 'problem'] %}
+{# What else may come in: the day on which a row counts. Whom it names stays unsaid. #}
+{% set days = {
+    'customers': 'cast(null as date)',
+    'customer_merges': 'merge_date',
+    'consents': 'given_on',
+    'suppressions': 'added_on',
+    'erasures': 'requested_on',
+    'contacts': 'contact_date',
+    'responses': 'response_date',
+    'campaigns': 'cast(null as date)',
+} %}
 with orders_checked as (
     select * from {{ ref('stg_shop__orders_checked') }}
 ),
@@ -24,14 +35,12 @@ refunds_checked as (
     select * from {{ ref('stg_shop__refunds_checked') }}
 ),
 
-customers_checked as (
-    select * from {{ ref('stg_shop__customers_checked') }}
+{% for input in days %}
+{{ input }}_checked as (
+    select * from {{ ref('stg_shop__' ~ input ~ '_checked') }}
 ),
 
-customer_merges_checked as (
-    select * from {{ ref('stg_shop__customer_merges_checked') }}
-),
-
+{% endfor %}
 {% if is_by_line %}
 -- A line is what was received; an order that is refused as a whole takes its lines with it.
 orders_judged as (
@@ -89,22 +98,16 @@ rows_judged as (
         amount,
         refund_date as day
     from refunds_checked
+    {% for input, day in days.items() %}
     union all
     select
-        'customers' as source,
+        '{{ input }}' as source,
         {{ columns | join(', ') }},
-        cast(null as {{ dbt.type_string() }}) as row_key,
+        {{ 'campaign_id' if input == 'campaigns' else 'cast(null as ' ~ dbt.type_string() ~ ')' }} as row_key,
         cast(null as decimal(18, 4)) as amount,
-        cast(null as date) as day
-    from customers_checked
-    union all
-    select
-        'customer_merges' as source,
-        {{ columns | join(', ') }},
-        cast(null as {{ dbt.type_string() }}) as row_key,
-        cast(null as decimal(18, 4)) as amount,
-        merge_date as day
-    from customer_merges_checked
+        {{ day }} as day
+    from {{ input }}_checked
+    {% endfor %}
 ),
 
 final as (

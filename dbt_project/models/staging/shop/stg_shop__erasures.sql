@@ -1,0 +1,14 @@
+with erasures_checked as (
+    select * from {{ ref('stg_shop__erasures_checked') }}
+),
+
+final as (
+    select
+        kind,
+        value,
+        requested_on
+    from erasures_checked
+    where outcome = 'accepted'
+)
+
+select * from final
