@@ -1,0 +1,28 @@
+with audiences_given as (
+    select * from {{ ref('audiences') }}
+    where preset in ('*', '{{ var("segment_preset") }}')
+),
+
+-- The day before is computed alike, so that what changed is a difference of two sets.
+as_of_dates as (
+    select {{ as_of() }} as as_of_date
+    union all
+    select {{ add_days(as_of(), -1) }} as as_of_date
+),
+
+final as (
+    select
+        audiences_given.audience,
+        audiences_given.kind,
+        as_of_dates.as_of_date,
+        case
+            when audiences_given.kind in ('entering', 'leaving')
+                then {{ add_days('as_of_dates.as_of_date', '0 - audiences_given.within_days') }}
+            when audiences_given.kind = 'about_to_leave'
+                then {{ add_days('as_of_dates.as_of_date', 'audiences_given.within_days') }}
+        end as other_date
+    from audiences_given
+    cross join as_of_dates
+)
+
+select * from final

@@ -1,0 +1,82 @@
+{% set flags = {'consent_email': ('marketing', 'email'), 'consent_sms': ('marketing', 'sms'), 'consent_ads': ('ads', 'ads')} %}
+with consents as (
+    select * from {{ ref('stg_shop__consents') }}
+),
+
+known_customers as (
+    select * from {{ ref('stg_shop__customers') }}
+),
+
+responses as (
+    select * from {{ ref('stg_shop__responses') }}
+),
+
+holders as (
+    select * from {{ ref('int_account_holders') }}
+    where held_to = {{ far_future() }}
+),
+
+given as (
+    select
+        customer_id,
+        purpose,
+        channel,
+        status,
+        given_on,
+        expires_on
+    from consents
+),
+
+{% for flag, (purpose, channel) in flags.items() %}
+{{ flag }}_flags as (
+    select
+        customer_id,
+        '{{ purpose }}' as purpose,
+        '{{ channel }}' as channel,
+        case when {{ flag }} then 'GRANT' else 'DENY' end as status,
+        -- A flag says nothing of its day, so a yes gives way to every dated no.
+        case when {{ flag }} then {{ far_past() }} else coalesce(cast(updated_at as date), created_on, {{ far_past() }}) end as given_on,
+        cast(null as date) as expires_on
+    from known_customers
+    where {{ flag }} is not null
+),
+
+{% endfor %}
+-- Who unsubscribes or complains has spoken, whatever the consent feed says of the days before.
+objections as (
+    select
+        customer_id,
+        'marketing' as purpose,
+        channel,
+        'REVOKED' as status,
+        response_date as given_on,
+        cast(null as date) as expires_on
+    from responses
+    where
+        kind in ('unsubscribe', 'complaint')
+        and channel is not null
+),
+
+statements as (
+    select * from given
+    {% for flag in flags %}
+    union all
+    select * from {{ flag }}_flags
+    {% endfor %}
+    union all
+    select * from objections
+),
+
+final as (
+    select
+        coalesce(holders.holder_id, statements.customer_id) as customer_id,
+        statements.purpose,
+        statements.channel,
+        statements.status,
+        statements.given_on,
+        statements.expires_on
+    from statements
+    left join holders on statements.customer_id = holders.customer_id
+)
+
+select * from final
