@@ -27,12 +27,13 @@ from orchestration.console import (
 from orchestration.explain import Explanation, Record, UnknownCustomerError, newest_day
 from orchestration.explain import explain as explained
 from orchestration.gate import GateError
+from orchestration.measures.audience_rules import lint_audiences
 from orchestration.measures.rules import lint_rules
 from orchestration.measures.summary import bar
 from orchestration.overlay import rules_dir
 from orchestration.publication import DATABASE_FILE, PARQUET, REPORT_FILE, published_generation
 from orchestration.publication_status import read_status
-from orchestration.rules import RuleFileError, read_rules, read_thresholds
+from orchestration.rules import RuleFileError, read_audiences, read_rules, read_thresholds
 from orchestration.warehouse import WarehouseError, open_database
 from orchestration.what_if import read_candidate
 from orchestration.what_if import what_if as compared
@@ -107,14 +108,16 @@ def explain(
 
 @app.command("lint-rules")
 def lint() -> None:
-    """Check the segment rules, the lifecycle, the cut points and the checks for mistakes."""
+    """Check all rules: segments, lifecycle, cut points, checks and audiences."""
     from orchestration.measures.thresholds import lint_thresholds  # noqa: PLC0415 - scipy is slow
 
     config, settings = installation()
     directory = rules_dir(settings, config)
+    rules = read_rules(directory)
     findings = [
-        *lint_rules(read_rules(directory)),
+        *lint_rules(rules),
         *lint_thresholds(read_thresholds(directory)),
+        *lint_audiences(read_audiences(directory), rules, config.segment_preset),
     ]
     console = output()
     for finding in findings:
@@ -166,20 +169,22 @@ def status() -> None:
             " sum(excluded_rows), sum(rejected_rows), sum(held_rows)"
             " from staging.order_intake group by source order by source"
         )
-        rejects = session.fetch(
-            "select source, reason_code, column_name, count(*) from staging.rejected_rows"
-            " group by all order by 1, 4 desc, 2, 3"
+        rejects, warnings = (
+            session.fetch(
+                f"select source, reason_code, column_name, count(*) from staging.{table}"
+                " group by all order by 1, 4 desc, 2, 3"
+            )
+            for table in ("rejected_rows", "row_warnings")
         )
     _print_published(config, settings)
     print_verdict(settings)
     names = ("received", "accepted", "duplicates", "excluded", "rejected", "held")
     rows = [(row[0], *(f"{count:,}" for count in row[1:])) for row in intake]
     print_table(("source", *(f"{name} >" for name in names)), rows)
-    if rejects:
-        rejected = [
-            (source, reason, column or "", f"{n:,}") for source, reason, column, n in rejects
-        ]
-        print_table(("source", "rejected because", "column", "rows >"), rejected)
+    for title, found in (("rejected because", rejects), ("used in part because", warnings)):
+        counted = [(source, reason, column or "", f"{n:,}") for source, reason, column, n in found]
+        if counted:
+            print_table(("source", title, "column", "rows >"), counted)
 
 
 def _print_segments(config: Config, settings: Settings) -> None:

@@ -4,12 +4,13 @@ The rules for single rows are in `test_bad_inputs.py` and in the unit tests besi
 """
 
 import random
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 import yaml
+from jinja2 import Environment
 
 from orchestration.contract import INPUTS, column_names
 from tests.warehouse import REPOSITORY, Warehouse
@@ -438,6 +439,43 @@ def test_optional_rows_are_conserved(optional: Warehouse) -> None:
         assert kept + apart[name] - objections.get(name, 0) == len(lines) - 1
 
 
+def test_native_columns_are_customers(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path)
+    warehouse.execute(
+        "create schema raw",
+        "create table raw.orders as "
+        "select 1 as customer_id, date '2024-01-05' as ordered_at, 1::decimal(18, 4) as amount",
+        """
+        create table raw.customers as
+        select * from (values
+            (1, 4930123, date '1990-05-01', true, timestamptz '2024-01-05 03:00:00+00'),
+            (1, 4930124, date '1990-05-01', false, timestamptz '2024-01-05 04:00:00+00'),
+            (2, null, date '2031-05-01', null, null)
+        ) as t (customer_id, phone, birth_date, consent_sms, updated_at)
+        """,
+    )
+    config = warehouse.configure("""
+business_timezone: America/New_York
+tables: {orders: , customers: }
+""")
+    warehouse.build(config, AS_OF)
+
+    customers = warehouse.rows("""
+        select customer_id, phone, birth_date, consent_sms, updated_at
+        from staging.stg_shop__customers order by customer_id
+    """)
+    warnings = warehouse.rows("select column_name, reason_code from staging.row_warnings")
+
+    assert [tuple(customer.values()) for customer in customers] == [
+        ("1", "4930124", date(1990, 5, 1), False, datetime(2024, 1, 5, 4)),  # noqa: DTZ001 - UTC
+        ("2", None, None, None, None),
+    ]
+    assert sorted(tuple(warning.values()) for warning in warnings) == [
+        ("birth_date", "BAD_BIRTH_DATE"),
+        ("phone", "PHONE_NO_COUNTRY"),
+    ]
+
+
 def test_floating_point_money_is_refused(tmp_path: Path) -> None:
     warehouse = Warehouse(tmp_path)
     warehouse.execute(
@@ -449,6 +487,23 @@ def test_floating_point_money_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(AssertionError, match=r"raw.orders.amount is a floating point number"):
         warehouse.build(config, AS_OF, "base_shop__orders")
+
+
+def test_fingerprints_hold_every_column_of_the_contract() -> None:
+    path = REPOSITORY / "dbt_project" / "models" / "quality" / "quality_input_fingerprints.sql"
+    settings = path.read_text().split("{% set present")[0].split("}}", 1)[1]
+    seen = Environment(autoescape=False).from_string(settings).make_module().__dict__
+
+    hashed = {
+        name: sorted(
+            column
+            for kinds in (seen["texts"], seen["numbers"], seen["times"])
+            for column in kinds.get(name, [])
+        )
+        for name in seen["texts"]
+    }
+
+    assert hashed == {name: sorted(column_names(name)) for name in INPUTS}
 
 
 def test_sources_are_the_contract() -> None:
