@@ -10,7 +10,15 @@ from typing import Any
 from orchestration.config import Config, InputReading
 
 # The shop that ships with the project is read when no input is configured.
-SAMPLE_INPUTS = ("orders",)
+SAMPLE_INPUTS = (
+    "orders",
+    "customers",
+    "consents",
+    "suppressions",
+    "campaigns",
+    "contacts",
+    "responses",
+)
 
 
 def dbt_vars(config: Config, as_of: date) -> dict[str, Any]:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MANIFEST_TABLE = "manifest"
-DECLARED_IN = ("models/marts", "models/staging")
+ACTIVATION = "activation"
+DECLARED_IN = ("models/marts", "models/staging", "models/activation")
 # dbt's portable names of types, in DuckDB's words.
 KINDS = {"string": "VARCHAR", "text": "VARCHAR", "int": "INTEGER"}
 
@@ -66,6 +67,15 @@ PUBLIC_TABLES = (
     PublicTable("regimes", ("valid_from",)),
     PublicTable("scorecards", ("scorecard_id", "metric", "score")),
     PublicTable("definition_log", ("definition_id",)),
+    PublicTable("audiences", ("audience",), schema=ACTIVATION),
+    PublicTable("audience_memberships", ("audience", "customer_id"), schema=ACTIVATION),
+    PublicTable("audience_changes", ("audience", "customer_id"), schema=ACTIVATION),
+    PublicTable("audience_reach", ("audience",), schema=ACTIVATION),
+    PublicTable("audience_overlap", ("audience", "other_audience"), schema=ACTIVATION),
+    PublicTable(
+        "contact_pressure", ("as_of_date", "customer_id", "channel", "days"), schema=ACTIVATION
+    ),
+    PublicTable("crm_tags", ("customer_id",), schema=ACTIVATION),
     PublicTable("rejected_rows", (), schema="staging"),
     PublicTable("order_intake", ("source", "file"), optional=("file",), schema="staging"),
 )
@@ -122,7 +132,8 @@ def _declared_by_dbt() -> dict[str, tuple[Column, ...]]:
         for path in sorted((DBT_PROJECT_DIR / folder).rglob("*.yml")):
             file = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
             for model in file.get("models", ()):
-                models[model["name"]] = tuple(_column(part) for part in model.get("columns", ()))
+                name = model.get("config", {}).get("alias", model["name"])
+                models[name] = tuple(_column(part) for part in model.get("columns", ()))
     return models
 
 

@@ -15,13 +15,14 @@ from orchestration.publication import PUBLIC_TABLES
 
 REPOSITORY = Path(__file__).parents[1]
 SOURCES = sorted((REPOSITORY / "orchestration").rglob("*.py"))
-LAYERS = ("sample", "rules", "staging", "intermediate", "marts", "quality")
+LAYERS = ("sample", "rules", "staging", "intermediate", "marts", "quality", "activation")
 # Which layers a model of a layer may read. Staging reads rules for statuses and currencies.
 MAY_READ = {
     "staging": {"sample", "rules", "staging", "source"},
     "intermediate": {"staging", "intermediate", "rules"},
     "marts": {"intermediate", "marts", "rules"},
     "quality": {"staging", "intermediate", "marts", "quality", "rules"},
+    "activation": {"staging", "intermediate", "marts", "activation", "rules"},
 }
 # Prospects have no order, so no step between staging and the mart knows them.
 DECLARED = {("customers", "stg_shop__customers")}
@@ -30,6 +31,7 @@ NAMES = {
     "intermediate": r"int_[a-z_]+",
     "marts": r"[a-z]+(_[a-z]+)*",
     "quality": r"quality_[a-z_]+",
+    "activation": r"[a-z]+(_[a-z]+)*",
 }
 CLOCKS = re.compile(
     r"\b(current_date|current_timestamp|now\(\)|getdate|localtimestamp|today\(\)|run_started_at)\b"

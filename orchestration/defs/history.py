@@ -23,6 +23,7 @@ from orchestration.defs.steps import (
     tell_readers,
     telling_readers,
 )
+from orchestration.measures.audience_rules import lint_audiences
 from orchestration.measures.rules import lint_rules
 from orchestration.measures.summary import moves_table, segment_table
 from orchestration.measures.thresholds import lint_thresholds
@@ -30,7 +31,7 @@ from orchestration.overlay import rules_dir
 from orchestration.partitions import day_of_run
 from orchestration.project import run_target
 from orchestration.provenance import code_hash, mark_built
-from orchestration.rules import RuleFileError, read_rules, read_thresholds
+from orchestration.rules import RuleFileError, read_audiences, read_rules, read_thresholds
 from orchestration.settings import WAREHOUSE_FILE, Settings
 from orchestration.translator import LayeredTranslator
 from orchestration.warehouse import (
@@ -125,9 +126,11 @@ def _newest_day(settings: Settings) -> date | None:
 def _check_rules(context: dg.AssetExecutionContext, directory: Path, preset: str) -> None:
     """Refuse rules that leave customers without a segment, before anything is computed."""
     try:
+        rules = read_rules(directory)
         findings = [
-            *lint_rules(read_rules(directory), [preset]),
+            *lint_rules(rules, [preset]),
             *lint_thresholds(read_thresholds(directory)),
+            *lint_audiences(read_audiences(directory), rules, preset),
         ]
     except RuleFileError as error:
         raise refused(str(error)) from error
