@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestration.cli_checks import approve, checks, print_verdict, rollback, try_alerts
+from orchestration.cli_delivery import deliver, plan
 from orchestration.config import Config, ConfigError
 from orchestration.console import (
     CommandError,
@@ -53,7 +54,7 @@ app = typer.Typer(
 Day = Annotated[datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="The day.")]
 
 
-for command in (checks, approve, rollback):
+for command in (checks, approve, rollback, plan, deliver):
     app.command()(command)
 app.command("test-alerts")(try_alerts)
 

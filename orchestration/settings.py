@@ -11,12 +11,18 @@ from pathlib import Path
 DEFAULT_CONFIG = "lifestage.yml"
 DEFAULT_HOME = ".lifestage"
 WAREHOUSE_FILE = "warehouse.duckdb"
+DESTINATION = "LIFESTAGE_DEST_"
 
 
 def data_root_from_env() -> Path | None:
     """Return the directory beside the project from which feeds may be read, if one is named."""
     named = os.environ.get("LIFESTAGE_DATA_ROOT")
     return Path(named).expanduser().resolve() if named else None
+
+
+def destination_variables() -> dict[str, str]:
+    """Return the variables that say where audiences are delivered to and what opens the door."""
+    return {name: value for name, value in os.environ.items() if name.startswith(DESTINATION)}
 
 
 @dataclass(frozen=True)

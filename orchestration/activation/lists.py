@@ -1,0 +1,161 @@
+"""The two relations that a delivery is made from: who should be a member, and who must leave.
+
+People leave the warehouse only here: page by page their addresses and numbers are written as the
+destination wants them. Who may be a member was decided by the SQL models; what is sent of the
+difference to the last delivery is the business of `orchestration.activation.planning`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from orchestration.activation.normalise import NORMALISERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from orchestration.measures.audience_tables import Audience, Destination
+    from orchestration.warehouse import Session
+
+DESIRED = "delivery_desired"
+PROTECTED = "delivery_protected"
+ROWS_PER_PAGE = 5000
+PLAIN = "none"
+# What the reasons of the models mean for somebody who is a member elsewhere.
+CAUSES = {"suppressed": "suppression", "no_consent": "consent", "under_age": "consent"}
+
+
+def desired_members(session: Session, audience: Audience, destination: Destination) -> int:
+    """Write who should be a member into the temporary table `delivery_desired`.
+
+    A member of a list with plain keys goes by the customer id; one of a list with hashed keys by
+    the hash of the address, or of the number where there is no address, and without the id.
+
+    Returns:
+        Members whose address and number the destination cannot use; they are left out.
+    """
+    session.run(
+        f"create or replace temp table {DESIRED} (audience varchar, destination varchar,"
+        " customer_id varchar, member_key varchar, row_hash varchar, email varchar, phone varchar)"
+    )
+    unusable = 0
+    for page in _pages(session, audience.audience):
+        rows = [_row(person, destination) for person in page]
+        usable = [row for row in rows if row is not None]
+        unusable += len(rows) - len(usable)
+        columns = [list(column) for column in zip(*usable, strict=True)]
+        if usable:
+            session.run(
+                f"insert into {DESIRED} select ?, ?, unnest(?::varchar[]), unnest(?::varchar[]),"
+                " unnest(?::varchar[]), unnest(?::varchar[]), unnest(?::varchar[])",
+                [audience.audience, destination.destination, *columns],
+            )
+    return unusable
+
+
+def protected_removals(session: Session, audience: Audience) -> None:
+    """Write who must leave, whatever the brake says, into the table `delivery_protected`.
+
+    That is everybody with an objection of their own, described by the audience or not, and
+    everybody whom the warehouse does not know any more: merged into another account, or erased.
+    """
+    causes = ", ".join(f"('{reason}', '{cause}')" for reason, cause in CAUSES.items())
+    session.run(
+        f"""
+        create or replace temp table {PROTECTED} as
+        with causes (reason, cause) as (values {causes}),
+        as_of as (select max(as_of_date) as as_of_date from activation.activation_days),
+        decided as (
+            select decisions.customer_id, causes.cause
+            from activation.activation_decisions as decisions
+            inner join as_of on decisions.as_of_date = as_of.as_of_date
+            inner join causes on decisions.reason = causes.reason
+            where decisions.audience = ?
+        ),
+        suppressed as (
+            select suppressed.customer_id, 'suppression' as cause
+            from activation.activation_suppressed as suppressed
+            inner join as_of on suppressed.suppressed_from <= as_of.as_of_date
+            where suppressed.purpose in ('all', ?)
+        ),
+        refused as (
+            select consents.customer_id, 'consent' as cause
+            from activation.activation_consents as consents
+            inner join as_of on consents.as_of_date = as_of.as_of_date
+            where consents.purpose = ? and consents.channel = ? and not consents.is_granted
+                and consents.is_refused
+        ),
+        merged as (
+            select distinct customer_id, 'merge' as cause
+            from intermediate.int_account_holders
+            where customer_id <> holder_id
+        ),
+        gone as (
+            select distinct members.customer_id, 'erasure' as cause
+            from delivery.members as members
+            left join marts.customers as customers on members.customer_id = customers.customer_id
+            left join merged on members.customer_id = merged.customer_id
+            where members.audience = ? and customers.customer_id is null
+                and merged.customer_id is null
+        ),
+        removals as (
+            select * from decided
+            union all
+            select * from suppressed
+            union all
+            select * from refused
+            union all
+            select * from merged
+            union all
+            select * from gone
+        )
+        select
+            cast(null as varchar) as audience,
+            cast(null as varchar) as destination,
+            cast(null as varchar) as member_key,
+            customer_id,
+            cause
+        from removals
+        """,
+        [
+            audience.audience,
+            audience.purpose,
+            audience.purpose,
+            audience.channel,
+            audience.audience,
+        ],
+    )
+
+
+def _pages(session: Session, audience: str) -> Iterator[list[tuple[Any, ...]]]:
+    query = f"""
+        select people.customer_id, people.email, people.phone, people.country
+        from activation.audience_memberships as memberships
+        inner join activation.people as people on memberships.customer_id = people.customer_id
+        where memberships.audience = ? and people.customer_id > ?
+        order by people.customer_id
+        limit {ROWS_PER_PAGE}
+    """
+    page = session.fetch(query, [audience, ""])
+    while page:
+        yield page
+        page = session.fetch(query, [audience, page[-1][0]])
+
+
+def _row(person: Sequence[Any], destination: Destination) -> tuple[Any, ...] | None:
+    """Write a person as the destination wants: customer_id, member_key, row_hash, email, phone."""
+    customer_id, email, phone, country = person
+    normaliser = NORMALISERS[destination.normaliser]
+    email, phone = (
+        normaliser.key(kind, text, country) for kind, text in (("email", email), ("phone", phone))
+    )
+    if destination.normaliser == PLAIN:
+        needed = email if destination.channel == "email" else phone
+        key = customer_id if needed or destination.channel == "push" else None
+    else:
+        key = email or phone
+    if key is None:
+        return None
+    told = "\x1f".join((key, email or "", phone or ""))
+    return customer_id, key, hashlib.sha256(told.encode()).hexdigest(), email, phone

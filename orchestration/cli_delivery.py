@@ -1,0 +1,76 @@
+"""Commands about audiences: what would be sent, and sending it.
+
+What may be sent is decided by `orchestration.audience_delivery`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from orchestration.console import CommandError, errors, installation, output, print_table
+from orchestration.settings import destination_variables
+from orchestration.warehouse import only_writer, open_database
+
+Only = Annotated[
+    str | None, typer.Option("--audience", help="The one audience; all of them by default.")
+]
+ALLOWED, STOPPED = "go", "stopped"
+
+
+def plan(audience: Only = None) -> None:
+    """Show what would be sent to each destination; nothing is sent."""
+    from orchestration.audience_delivery import plan_deliveries  # noqa: PLC0415 - slow to import
+
+    config, settings = installation()
+    with (
+        only_writer(settings.home, _say_that_it_waits),
+        open_database(settings.warehouse_path, read_only=False) as session,
+    ):
+        planned = plan_deliveries(session, settings, config, audience)
+    rows = [
+        (
+            row.audience,
+            row.destination,
+            f"{row.counts.previous:,}",
+            f"{row.counts.desired:,}",
+            f"+{row.counts.added:,}",
+            f"-{row.counts.removed:,}",
+            f"-{row.protected:,}",
+            " ".join((STOPPED, *row.decision.reasons)) if row.decision.is_stopped else ALLOWED,
+        )
+        for row in planned
+    ]
+    header = ("audience", "destination", "held >", "wanted >", "add >", "left >", "protected >", "")
+    print_table(header, rows)
+
+
+def deliver(audience: Only = None) -> None:
+    """Send what changed since the last delivery to each destination."""
+    from orchestration.audience_delivery import deliver as send  # noqa: PLC0415 - slow to import
+
+    config, settings = installation()
+    unfinished = 0
+    with (
+        only_writer(settings.home, _say_that_it_waits),
+        open_database(settings.warehouse_path, read_only=False) as session,
+    ):
+        for report in send(session, settings, config, destination_variables(), audience):
+            unfinished += report.status == "incomplete"
+            why = f" ({', '.join(report.reasons)})" if report.reasons else ""
+            rejected = sum(report.rejected.values())
+            output().print(
+                f"{report.delivery.audience} to {report.delivery.destination}:"
+                f" {report.status}{why},"
+                f" {report.added:,} added, {report.removed:,} removed, {report.updated:,} updated,"
+                f" {rejected:,} rejected, {report.unknown:,} not answered",
+                highlight=False,
+                soft_wrap=True,
+            )
+    if unfinished:
+        raise CommandError(f"{unfinished} deliveries are not complete: run `lifestage deliver`")
+
+
+def _say_that_it_waits() -> None:
+    errors().print("waiting for another run to finish ...", highlight=False)
