@@ -48,6 +48,7 @@ class Server:
         rows: A row for each addition, as (member, values).
         faults: What happens to the next requests; when used up, all goes well.
         rejects: Why a row is rejected, by member.
+        keeps: Members whose removal is rejected.
         requests: What came, as rows.
         violations: What should never have been sent.
     """
@@ -55,6 +56,7 @@ class Server:
     rows: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     rejects: dict[str, str] = field(default_factory=dict)
+    keeps: set[str] = field(default_factory=set)
     requests: list[dict[str, Any]] = field(default_factory=list)
     headers: list[Mapping[str, str]] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
@@ -70,6 +72,8 @@ class Server:
         if key not in self.accepted:
             if member in self.rejects and row["operation"] != "remove":
                 return {"key": key, "status": "rejected", "reason": self.rejects[member]}
+            if member in self.keeps and row["operation"] == "remove":
+                return {"key": key, "status": "rejected", "reason": "kept"}
             self._apply(row["operation"], member, row["values"])
             self.accepted.add(key)
         return {"key": key, "status": "accepted"}

@@ -204,24 +204,30 @@ class _Run:
         Returns:
             The position of the last one; None if there are none left.
         """
-        # Who takes a whole delivery as one change removes before it adds. Elsewhere an addition
-        # waits until it is certain that the member is not there.
-        is_ready = f"""(
-            not needs_removal or member_key not in (
-                select member_key from {SCHEMA}.attempts
-                where audience = ? and destination = ? and status <> 'accepted'
+        query = f"select * from {PLAN} where position > ? and {self._sendable}"
+        if size is None:
+            self.session.run(f"create or replace temp table {SENDING} as {query}", [after])
+        else:
+            # Who takes a whole delivery as one change removes before it adds. Here an addition
+            # waits until it is certain that the member is not there, so removals go ahead alone.
+            self.session.run(
+                f"""
+                create or replace temp table {SENDING} as
+                with ready as (
+                    {query} and (
+                        not needs_removal or member_key not in (
+                            select member_key from {SCHEMA}.attempts
+                            where audience = ? and destination = ? and status <> 'accepted'
+                        )
+                    )
+                    order by position
+                    limit {int(size)}
+                )
+                select * from ready
+                qualify (operation = 'remove') = bool_or(operation = 'remove') over ()
+                """,
+                [after, *self._place],
             )
-        )"""
-        self.session.run(
-            f"""
-            create or replace temp table {SENDING} as
-            select * from {PLAN}
-            where position > ? and {self._sendable} and {"true" if size is None else is_ready}
-            order by position
-            {"" if size is None else f"limit {int(size)}"}
-            """,
-            [after, *([] if size is None else self._place)],
-        )
         return self.session.fetch(f"select max(position) from {SENDING}")[0][0]
 
     def _batch(self) -> Batch:

@@ -261,7 +261,7 @@ def close_delivery(session: Session, delivery: Delivery, now: datetime, *, is_se
         is_sent: Whether all that was let go was sent.
 
     Returns:
-        Its status.
+        Its status; a removal that the destination rejects leaves the delivery incomplete.
     """
     session.run(
         f"""
@@ -271,14 +271,16 @@ def close_delivery(session: Session, delivery: Delivery, now: datetime, *, is_se
             rejected = open_changes.rejected,
             unknown = open_changes.unknown,
             status = case
-                when not ? or open_changes.unknown > 0 then 'incomplete'
+                -- Who must leave and may not is as urgent as what nobody knows.
+                when not ? or open_changes.unknown + open_changes.kept > 0 then 'incomplete'
                 when reasons <> '[]' then 'stopped'
                 else 'complete'
             end
         from (
             select
                 count(*) filter (where status = 'rejected') as rejected,
-                count(*) filter (where status = 'unknown') as unknown
+                count(*) filter (where status = 'unknown') as unknown,
+                count(*) filter (where status = 'rejected' and operation = 'remove') as kept
             from {SCHEMA}.attempts
             where audience = ? and destination = ?
         ) as open_changes

@@ -135,7 +135,8 @@ def make_plan(
             member_key or customer_id, and a cause out of `PROTECTED`.
 
     Raises:
-        PlanError: Columns are missing, rows have no key or no hash, or a cause is not known.
+        PlanError: Columns are missing, rows have no key or no hash, or a removal names nobody or
+            has a cause that is not known.
     """
     columns = _payload_columns(session, desired)
     _refuse_unusable(session, delivery, desired, protected)
@@ -178,6 +179,13 @@ def _refuse_unusable(session: Session, delivery: Delivery, desired: str, protect
     if nameless:
         raise PlanError(
             f"{nameless} members of {delivery.audience} have no key or no hash: leave them out"
+        )
+    nameless_removals = session.fetch(
+        f"select count(*) from {protected} where member_key is null and customer_id is null"
+    )[0][0]
+    if nameless_removals:
+        raise PlanError(
+            f"{nameless_removals} protected removals name nobody: give a key or a customer"
         )
     strange = session.fetch(
         f"select count(*) from {protected}"
