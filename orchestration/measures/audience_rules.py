@@ -19,6 +19,7 @@ from orchestration.measures.audience_tables import (
     KINDS_WITH_DAYS,
     NO_OBJECTION,
     NORMALISERS,
+    SALT_SEPARATOR,
     Audience,
     AudienceBook,
     Destination,
@@ -254,7 +255,9 @@ def _lint_holdouts(book: AudienceBook) -> Iterator[Finding]:
             yield _error("UNKNOWN_AUDIENCE", where, "the audience is not defined; correct it")
         if not 0 < row.share <= LARGEST_HOLDOUT:
             yield _error("BAD_HOLDOUT", where, f"give a share above 0 and up to {LARGEST_HOLDOUT}")
-        if not row.salt.strip() or salts.count(row.salt) > 1:
+        if not row.salt.strip() or SALT_SEPARATOR in row.salt:
+            yield _error("BAD_SALT", where, f"give a salt that holds no {SALT_SEPARATOR!r}")
+        elif salts.count(row.salt) > 1:
             yield _error(
                 "SAME_SALT", where, "give every holdout a salt of its own, or they keep the same"
             )

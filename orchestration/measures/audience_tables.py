@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
 ANY = "*"
+# Between a salt and a customer, so that no other salt and customer give the same text.
+SALT_SEPARATOR = ":"
 # How the state of a day and that of another day make a member.
 KINDS_WITH_DAYS = ("entering", "leaving", "about_to_leave")
 KINDS = ("state", *KINDS_WITH_DAYS)

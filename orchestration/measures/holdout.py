@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import optimize, special, stats
 
+from orchestration.measures.audience_tables import SALT_SEPARATOR
 from orchestration.measures.tables import (
     FEWEST_EXPECTED,
     Significance,
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from decimal import Decimal
 
-# Between a salt and a customer, so that no other salt and customer give the same text.
-SEPARATOR = ":"
 # Eight hexadecimal digits.
 BUCKETS = 2**32
 
@@ -111,9 +110,9 @@ def bucket(salt: str, customer_id: str) -> int:
     Raises:
         ValueError: the salt is empty or holds a colon, so that another may give the same text.
     """
-    if not salt or SEPARATOR in salt:
-        raise ValueError(f"a salt is not empty and holds no {SEPARATOR!r}")
-    text = f"{salt}{SEPARATOR}{customer_id}"
+    if not salt or SALT_SEPARATOR in salt:
+        raise ValueError(f"a salt is not empty and holds no {SALT_SEPARATOR!r}")
+    text = f"{salt}{SALT_SEPARATOR}{customer_id}"
     return int(hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()[:8], 16)
 
 

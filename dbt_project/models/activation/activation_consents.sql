@@ -6,7 +6,8 @@ as_of_dates as (
     select distinct as_of_date from {{ ref('activation_days') }}
 ),
 
--- Of the statements of one day the one that forbids wins.
+-- Of the statements of one day the one that forbids wins. A no without a day, which staging dates
+-- to the far past, may be the last word, so it wins over every day.
 ranked as (
     select
         as_of_dates.as_of_date,
@@ -19,6 +20,7 @@ ranked as (
             partition by
                 as_of_dates.as_of_date, statements.customer_id, statements.purpose, statements.channel
             order by
+                case when statements.status <> 'GRANT' and statements.given_on = {{ far_past() }} then 0 else 1 end,
                 statements.given_on desc,
                 case when statements.status = 'GRANT' then 1 else 0 end,
                 coalesce(statements.expires_on, {{ far_future() }})

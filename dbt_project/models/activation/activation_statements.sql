@@ -1,4 +1,8 @@
-{% set flags = {'consent_email': ('marketing', 'email'), 'consent_sms': ('marketing', 'sms'), 'consent_ads': ('ads', 'ads')} %}
+{% set flags = {
+    'consent_email': ('marketing', 'email'),
+    'consent_sms': ('marketing', 'sms'),
+    'consent_ads': ('ads', 'ads'),
+} %}
 with consents as (
     select * from {{ ref('stg_shop__consents') }}
 ),
@@ -9,6 +13,10 @@ known_customers as (
 
 responses as (
     select * from {{ ref('stg_shop__responses') }}
+),
+
+requirements as (
+    select * from {{ ref('consent_requirements') }}
 ),
 
 holders as (
@@ -35,13 +43,32 @@ given as (
         '{{ channel }}' as channel,
         case when {{ flag }} then 'GRANT' else 'DENY' end as status,
         -- A flag says nothing of its day, so a yes gives way to every dated no.
-        case when {{ flag }} then {{ far_past() }} else coalesce(cast(updated_at as date), created_on, {{ far_past() }}) end as given_on,
+        case
+            when {{ flag }} then {{ far_past() }}
+            else coalesce(cast(updated_at as date), created_on, {{ far_past() }})
+        end as given_on,
         cast(null as date) as expires_on
     from known_customers
     where {{ flag }} is not null
 ),
 
 {% endfor %}
+objected as (
+    select
+        customer_id,
+        channel,
+        response_date
+    from responses
+    where kind in ('unsubscribe', 'complaint')
+),
+
+scopes as (
+    select distinct
+        purpose,
+        channel
+    from requirements
+),
+
 -- Who unsubscribes or complains has spoken, whatever the consent feed says of the days before.
 objections as (
     select
@@ -51,10 +78,22 @@ objections as (
         'REVOKED' as status,
         response_date as given_on,
         cast(null as date) as expires_on
-    from responses
-    where
-        kind in ('unsubscribe', 'complaint')
-        and channel is not null
+    from objected
+    where channel is not null
+),
+
+-- Without a channel it is not known what to stop, so everything stops.
+objections_to_all as (
+    select
+        objected.customer_id,
+        scopes.purpose,
+        scopes.channel,
+        'REVOKED' as status,
+        objected.response_date as given_on,
+        cast(null as date) as expires_on
+    from objected
+    cross join scopes
+    where objected.channel is null
 ),
 
 statements as (
@@ -65,6 +104,8 @@ statements as (
     {% endfor %}
     union all
     select * from objections
+    union all
+    select * from objections_to_all
 ),
 
 final as (

@@ -5,7 +5,15 @@
     ('suppressions', 'day_warning'),
     ('erasures', 'day_warning'),
 ] %}
-with customers_checked as (
+with consents_checked as (
+    select * from {{ ref('stg_shop__consents_checked') }}
+),
+
+requirements as (
+    select * from {{ ref('consent_requirements') }}
+),
+
+customers_checked as (
     select * from {{ ref('stg_shop__customers_checked') }}
 ),
 
@@ -17,6 +25,13 @@ erasures_checked as (
     select * from {{ ref('stg_shop__erasures_checked') }}
 ),
 
+scopes as (
+    select distinct
+        purpose,
+        channel
+    from requirements
+),
+
 rows_warned as (
     {% for source, warning in warnings %}
     select
@@ -26,8 +41,19 @@ rows_warned as (
         {{ warning }} as warning
     from {{ source }}_checked
     where outcome = 'accepted' and {{ warning }} is not null
-    {% if not loop.last %}union all{% endif %}
+    union all
     {% endfor %}
+    select
+        'consents' as source,
+        consents_checked.source_file,
+        consents_checked.source_line,
+        'UNKNOWN_SCOPE|purpose' as warning
+    from consents_checked
+    left join scopes
+        on
+            consents_checked.purpose = scopes.purpose
+            and consents_checked.channel = scopes.channel
+    where consents_checked.outcome = 'accepted' and scopes.purpose is null
 ),
 
 final as (
