@@ -59,7 +59,8 @@ def make_installation(root: Path) -> Installation:
     (root / "dagster").mkdir(parents=True)
     (root / "seeds" / "sample").mkdir(parents=True)
     shutil.copy(REPOSITORY / "lifestage.yml", root)
-    shutil.copy(REPOSITORY / "seeds" / "sample" / "raw_orders.csv", root / "seeds" / "sample")
+    for path in (REPOSITORY / "seeds" / "sample").glob("raw_*.csv"):
+        shutil.copy(path, root / "seeds" / "sample")
     text = (REPOSITORY / "dagster.yaml").read_text()
     (root / "dagster" / "dagster.yaml").write_text(text.replace(".dagster", str(root / "dagster")))
     return Installation(root)

@@ -1,0 +1,294 @@
+"""Audiences of the sample shop: who gets into a list is worked out again from the files by hand."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import shutil
+from collections import Counter, defaultdict
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pytest
+
+from orchestration.audience_delivery import ActivationHeld, deliver, plan_deliveries
+from orchestration.measures.holdout import is_held_out
+from orchestration.overlay import rules_dir
+from orchestration.rules import read_audiences
+from orchestration.warehouse import open_database
+from tests.conftest import Installation
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DAY = date(2026, 6, 30)
+REASONS = (
+    *("suppressed", "archived", "under_age", "no_consent", "no_key", "over_cap"),
+    "held_out",
+)
+
+
+def ask(path: Path, query: str) -> list[tuple[Any, ...]]:
+    with duckdb.connect(path, read_only=True) as connection:
+        return connection.execute(query).fetchall()
+
+
+def rows_of(shop: Installation, name: str) -> list[dict[str, str]]:
+    path = shop.root / "seeds" / "sample" / f"raw_{name}.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def shop(sample_shop: Installation, tmp_path: Path) -> Installation:
+    root = tmp_path / "shop"
+    shutil.copytree(sample_shop.root, root, symlinks=True)
+    return Installation(root)
+
+
+@pytest.fixture(scope="module")
+def decided(sample_shop: Installation) -> list[dict[str, Any]]:
+    """Every candidate of the day with the reason that keeps them out."""
+    query = f"""
+        select audience, customer_id, reason from activation.activation_decisions
+        where as_of_date = date '{DAY}'
+    """
+    names = ("audience", "customer_id", "reason")
+    return [
+        dict(zip(names, row, strict=True))
+        for row in ask(sample_shop.settings.warehouse_path, query)
+    ]
+
+
+@pytest.fixture(scope="module")
+def consenting(sample_shop: Installation) -> dict[tuple[str, str], set[str]]:
+    """Who has said yes, by purpose and channel, worked out from the files."""
+    said: dict[tuple[str, str, str], list[tuple[str, bool]]] = defaultdict(list)
+    for row in rows_of(sample_shop, "consents"):
+        is_yes = row["status"] == "GRANT" and not (
+            row["expires_at"] and date.fromisoformat(row["expires_at"]) <= DAY
+        )
+        key = (row["customer_id"], row["purpose"], row["channel"])
+        said[key].append((row["given_at"], is_yes))
+    for row in rows_of(sample_shop, "responses"):
+        if row["kind"] == "unsubscribe":
+            key = (row["customer_id"], "marketing", row["channel"])
+            said[key].append((row["responded_at"], False))
+    found: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for (customer, purpose, channel), statements in said.items():
+        newest = max(day for day, _ in statements)
+        if all(is_yes for day, is_yes in statements if day == newest):
+            found[purpose, channel].add(customer)
+    return found
+
+
+@pytest.fixture(scope="module")
+def suppressed(sample_shop: Installation) -> dict[str, set[str]]:
+    """Who is on a suppression list, by purpose."""
+    by_hash = {
+        hashlib.sha256(row["email"].encode()).hexdigest(): row["customer_id"]
+        for row in rows_of(sample_shop, "customers")
+    }
+    found: dict[str, set[str]] = defaultdict(set)
+    for row in rows_of(sample_shop, "suppressions"):
+        customer = row["value"] if row["type"] == "customer_id" else by_hash[row["value"]]
+        found[row["purpose"]].add(customer)
+    return found
+
+
+def test_everybody_described_is_a_member_or_kept_out_for_one_reason(
+    sample_shop: Installation, decided: list[dict[str, Any]]
+) -> None:
+    published = sample_shop.settings.published_dir / "lifestage.duckdb"
+    columns = ", ".join(REASONS)
+    reach = ask(
+        published,
+        f"select audience, candidates, contactable, {columns} from published.audience_reach",
+    )
+    counted = Counter((row["audience"], row["reason"]) for row in decided)
+    assert len(reach) == 9
+    for audience, candidates, contactable, *kept_out in reach:
+        assert candidates == contactable + sum(kept_out)
+        assert contactable == counted[audience, None]
+        assert kept_out == [counted[audience, reason] for reason in REASONS]
+    # The sample shop shows every reason at least once.
+    assert {row["reason"] for row in decided} == {None, *REASONS}
+
+
+def test_nobody_is_a_member_without_being_allowed(
+    sample_shop: Installation,
+    decided: list[dict[str, Any]],
+    consenting: dict[tuple[str, str], set[str]],
+    suppressed: dict[str, set[str]],
+) -> None:
+    book = read_audiences(rules_dir(sample_shop.settings, sample_shop.config))
+    audiences = {row.audience: row for row in book.audiences}
+    week_ago = (DAY - timedelta(days=7)).isoformat()
+    mails = Counter(
+        row["customer_id"]
+        for row in rows_of(sample_shop, "contacts")
+        if week_ago < row["contacted_at"] <= DAY.isoformat()
+    )
+    with_mail = {row["customer_id"] for row in rows_of(sample_shop, "customers") if row["email"]}
+    held = {row.audience: row for row in book.holdouts}
+    for row in decided:
+        customer, audience = row["customer_id"], audiences[row["audience"]]
+        purpose = audience.purpose
+        is_suppressed = customer in suppressed["all"] | suppressed[purpose]
+        is_allowed = customer in consenting[purpose, audience.channel]
+        assert (row["reason"] == "suppressed") == is_suppressed
+        if row["reason"] == "no_consent":
+            assert not is_allowed
+        if row["reason"] in {None, "no_key", "over_cap", "held_out"}:
+            assert is_allowed
+        if audience.channel != "email" or row["reason"] not in {None, "held_out"}:
+            continue
+        assert customer in with_mail
+        assert mails[customer] < 4
+        is_control = any(
+            is_held_out(held[name].salt, customer, held[name].share)
+            for name in ("*", audience.audience)
+        )
+        assert (row["reason"] == "held_out") == is_control
+
+
+def test_yesterday_with_its_changes_is_today(sample_shop: Installation) -> None:
+    query = """
+        select audience, customer_id from activation.activation_decisions
+        where reason is null and as_of_date {} date '2026-06-30'
+    """
+    warehouse = sample_shop.settings.warehouse_path
+    before, today = (set(ask(warehouse, query.format(sign))) for sign in ("<", "="))
+    changes = ask(
+        warehouse, "select audience, customer_id, change from activation.audience_changes"
+    )
+    added = {row[:2] for row in changes if row[2] == "added"}
+    removed = {row[:2] for row in changes if row[2] == "removed"}
+    assert added or removed
+    assert not added & before
+    assert removed <= before
+    assert before - removed | added == today
+
+
+def lists_of(shop: Installation) -> dict[str, list[dict[str, str]]]:
+    """The members of each list that was delivered to a folder."""
+    found = {}
+    for manifest in shop.settings.home.glob("deliveries/*/*/*/manifest.json"):
+        with (manifest.parent / "members.csv").open(encoding="utf-8", newline="") as file:
+            found[manifest.parents[1].name] = list(csv.DictReader(file))
+        assert json.loads(manifest.read_text())["as_of_date"] == DAY.isoformat()
+    return found
+
+
+def test_lists_hold_the_members_once_and_nothing_is_sent_twice(
+    shop: Installation, decided: list[dict[str, Any]]
+) -> None:
+    settings, config = shop.settings, shop.config
+    with open_database(settings.warehouse_path, read_only=False) as session:
+        planned = {row.audience: row for row in plan_deliveries(session, settings, config)}
+        first = list(deliver(session, settings, config, {}))
+    lists = lists_of(shop)
+    members: dict[str, list[str]] = defaultdict(list)
+    for row in decided:
+        if row["reason"] is None:
+            members[row["audience"]].append(row["customer_id"])
+    for report in first:
+        name = report.delivery.audience
+        plan = planned[name]
+        assert plan.decision.reasons == report.reasons
+        if plan.decision.is_stopped:
+            assert name not in lists
+            continue
+        assert report.added == plan.counts.added == len(members[name])
+        keys = sorted(row["member_key"] for row in lists[name])
+        assert keys == sorted(members[name])
+        assert all(row["email"].endswith("@example.com") for row in lists[name])
+    assert {report.delivery.audience for report in first if report.reasons} == {
+        *("third_order", "lookalike_seed")
+    }
+
+    with open_database(settings.warehouse_path, read_only=False) as session:
+        again = list(deliver(session, settings, config, {}))
+    assert {report.status for report in again} == {"complete", "stopped"}
+    assert lists_of(shop) == lists
+    with open_database(settings.warehouse_path, read_only=False) as session:
+        left = plan_deliveries(session, settings, config)
+    assert {
+        (row.counts.added, row.counts.removed) for row in left if not row.decision.is_stopped
+    } == {(0, 0)}
+
+
+def refused(shop: Installation) -> str:
+    settings, config = shop.settings, shop.config
+    with (
+        open_database(settings.warehouse_path, read_only=False) as session,
+        pytest.raises(ActivationHeld) as held,
+    ):
+        list(deliver(session, settings, config, {}))
+    assert not (settings.home / "deliveries").exists()
+    return str(held.value)
+
+
+def change(shop: Installation, statement: str) -> None:
+    with duckdb.connect(shop.settings.warehouse_path) as connection:
+        connection.execute(statement)
+
+
+def test_nothing_is_sent_before_anything_is_published(shop: Installation) -> None:
+    shutil.rmtree(shop.settings.published_dir)
+    assert "nothing is published" in refused(shop)
+
+
+def test_nothing_is_sent_when_the_checks_hold_messages(shop: Installation) -> None:
+    change(shop, "update checks.verdicts set allows_activation = false")
+    assert "hold all messages" in refused(shop)
+
+
+def test_nothing_is_sent_without_a_verdict_on_these_tables(shop: Installation) -> None:
+    change(shop, "delete from checks.verdicts")
+    assert "no verdict" in refused(shop)
+
+
+def test_nothing_is_sent_that_was_not_published(shop: Installation) -> None:
+    change(shop, "delete from activation.audience_memberships where audience = 'win_back'")
+    assert "other members than were published" in refused(shop)
+
+
+def test_an_unknown_audience_is_named_as_such(shop: Installation) -> None:
+    settings, config = shop.settings, shop.config
+    with (
+        open_database(settings.warehouse_path, read_only=False) as session,
+        pytest.raises(ActivationHeld, match="no such audience"),
+    ):
+        plan_deliveries(session, settings, config, "winback")
+
+
+def test_who_objects_leaves_even_a_list_that_is_stopped(shop: Installation) -> None:
+    settings, config = shop.settings, shop.config
+    with open_database(settings.warehouse_path, read_only=False) as session:
+        list(deliver(session, settings, config, {}))
+    before = lists_of(shop)["cross_sell"]
+    objecting = {row["member_key"] for row in before[:3]}
+    consents = shop.root / "seeds" / "sample" / "raw_consents.csv"
+    with consents.open("a", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(
+            [customer, "marketing", "email", "REVOKED", "2026-06-30", ""] for customer in objecting
+        )
+    # A slip of the pen that would empty half the list.
+    own = shop.root / "rules"
+    own.mkdir()
+    shipped = rules_dir(settings, config) / "audiences.csv"
+    text = shipped.read_text(encoding="utf-8")
+    assert ",active,2,,,,89,," in text
+    (own / "audiences.csv").write_text(text.replace(",active,2,,,,89,,", ",active,9,,,,89,,"))
+    settings_file = shop.root / "lifestage.yml"
+    settings_file.write_text(settings_file.read_text() + "rules: rules\n")
+    done = shop.lifestage("refresh")
+    assert done.returncode == 0, done.stderr
+    done = shop.lifestage("deliver", "--audience", "cross_sell")
+    assert done.returncode == 0, done.stderr
+    assert "stopped (G01)" in done.stdout
+    left = {row["member_key"] for row in lists_of(shop)["cross_sell"]}
+    assert left == {row["member_key"] for row in before} - objecting
