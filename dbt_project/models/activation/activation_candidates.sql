@@ -10,6 +10,19 @@ snapshots as (
     select * from {{ ref('activation_snapshots') }}
 ),
 
+days_looked_at as (
+    select
+        audience,
+        as_of_date as date_day
+    from activation_days
+    union
+    select
+        audience,
+        other_date as date_day
+    from activation_days
+    where other_date is not null
+),
+
 -- Whom the conditions of an audience describe, on each of the days that it looks at.
 described as (
     select
@@ -17,9 +30,11 @@ described as (
         snapshots.date_day,
         snapshots.customer_id
     from audiences_given
+    inner join days_looked_at on audiences_given.audience = days_looked_at.audience
     inner join snapshots
         on
-            {{ is_listed('snapshots.segment', 'audiences_given.segments') }}
+            days_looked_at.date_day = snapshots.date_day
+            and {{ is_listed('snapshots.segment', 'audiences_given.segments') }}
             and {{ is_listed('snapshots.lifecycle_stage', 'audiences_given.stages') }}
             and snapshots.orders >= coalesce(audiences_given.min_orders, 0)
             and (audiences_given.max_orders is null or snapshots.orders <= audiences_given.max_orders)

@@ -114,25 +114,23 @@ held_out_candidates as (
     where required.channel <> 'ads'
 ),
 
-final as (
+questioned as (
     select
         required.as_of_date,
         required.audience,
         required.customer_id,
         required.has_key,
+        suppressed_candidates.customer_id is not null as is_suppressed,
+        archived.customer_id is not null as is_archived,
+        coalesce(
+            required.channel = 'ads' and required.birth_date > {{ years_before('required.as_of_date', 16) }}, false
+        ) as is_under_age,
         case
-            when suppressed_candidates.customer_id is not null then 'suppressed'
-            when archived.customer_id is not null then 'archived'
-            when
-                required.channel = 'ads'
-                and required.birth_date > {{ years_before('required.as_of_date', 16) }}
-                then 'under_age'
-            when required.requires = 'grant' and not coalesce(consents.is_granted, false) then 'no_consent'
-            when required.requires <> 'grant' and coalesce(consents.is_refused, false) then 'no_consent'
-            when not required.has_key then 'no_key'
-            when pressed_candidates.customer_id is not null then 'over_cap'
-            when held_out_candidates.customer_id is not null then 'held_out'
-        end as reason
+            when required.requires = 'grant' then not coalesce(consents.is_granted, false)
+            else coalesce(consents.is_refused, false)
+        end as lacks_consent,
+        pressed_candidates.customer_id is not null as is_over_cap,
+        held_out_candidates.customer_id is not null as is_held_out
     from required
     left join suppressed_candidates
         on
@@ -159,6 +157,31 @@ final as (
             required.as_of_date = held_out_candidates.as_of_date
             and required.audience = held_out_candidates.audience
             and required.customer_id = held_out_candidates.customer_id
+),
+
+final as (
+    select
+        as_of_date,
+        audience,
+        customer_id,
+        has_key,
+        case
+            when is_suppressed then 'suppressed'
+            when is_archived then 'archived'
+            when is_under_age then 'under_age'
+            when lacks_consent then 'no_consent'
+            when not has_key then 'no_key'
+            when is_over_cap then 'over_cap'
+            when is_held_out then 'held_out'
+        end as reason,
+        -- Nobody who was held out of earlier messages is archived or over a cap because of them, so
+        -- neither may decide who is compared.
+        case
+            when is_suppressed or is_under_age or lacks_consent or not has_key then null
+            when is_held_out then 'held_out'
+            else 'treated'
+        end as arm
+    from questioned
 )
 
 select * from final

@@ -10,6 +10,15 @@ customers as (
     select * from {{ ref('customers') }}
 ),
 
+known_customers as (
+    select * from {{ ref('stg_shop__customers') }}
+),
+
+stages as (
+    select * from {{ ref('int_stage_codes') }}
+    where clock = 'no_order'
+),
+
 days as (
     select as_of_date as date_day from activation_days
     union
@@ -25,6 +34,7 @@ buyers as (
         timeline.lifecycle_stage,
         timeline.orders,
         timeline.monetary,
+        timeline.m_score,
         cast({{ days_between('timeline.last_order_date', 'days.date_day') }} as integer) as days_since_last_order
     from days
     inner join timeline
@@ -33,19 +43,28 @@ buyers as (
             and days.date_day < timeline.valid_to
 ),
 
--- Known without an order: they are today what they will be until they buy.
+-- Known, and without an order by that day, whatever came later.
 prospects as (
     select
         days.date_day,
         customers.customer_id,
-        customers.segment,
-        customers.lifecycle_stage,
-        customers.orders,
-        customers.monetary,
-        customers.days_since_last_order
+        cast(null as {{ dbt.type_string() }}) as segment,
+        stages.stage as lifecycle_stage,
+        0 as orders,
+        cast(0 as decimal(18, 4)) as monetary,
+        cast(null as integer) as m_score,
+        cast(null as integer) as days_since_last_order
     from customers
+    inner join known_customers on customers.customer_id = known_customers.customer_id
     cross join days
-    where customers.first_order_date is null
+    cross join stages
+    left join buyers
+        on
+            customers.customer_id = buyers.customer_id
+            and days.date_day = buyers.date_day
+    where
+        buyers.customer_id is null
+        and (known_customers.created_on is null or known_customers.created_on <= days.date_day)
 ),
 
 final as (

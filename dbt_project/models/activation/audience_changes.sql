@@ -9,7 +9,7 @@ decided_today as (
 
 decided_before as (
     select * from decisions
-    where as_of_date < {{ as_of() }}
+    where as_of_date = {{ add_days(as_of(), -1) }}
 ),
 
 compared as (

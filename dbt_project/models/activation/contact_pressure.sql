@@ -8,6 +8,7 @@ caps as (
 
 as_of_dates as (
     select distinct as_of_date from {{ ref('activation_days') }}
+    where as_of_date >= {{ add_days(as_of(), -1) }}
 ),
 
 counted as (
