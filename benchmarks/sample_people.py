@@ -15,10 +15,13 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestration.measures.holdout import is_held_out
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-FOLDER = Path(__file__).resolve().parent.parent / "seeds" / "sample"
+SEEDS = Path(__file__).resolve().parent.parent / "seeds"
+FOLDER = SEEDS / "sample"
 LAST_DAY = date(2026, 6, 30)
 FIRST_NAMES = ("Ada", "Ben", "Cem", "Dana", "Eli", "Fay", "Gus", "Hana", "Ivo", "Jun", "Kim", "Lea")
 COUNTRIES = (("US", "+1 202 555 01{:02d}"), ("GB", "+44 7700 9000{:02d}"))
@@ -29,6 +32,8 @@ CAMPAIGNS = {
     "LAST-CALL": ("reactivation", date(2026, 4, 14), 60, "60.00"),
     "SUMMER-NEWS": ("cross_sell", date(2026, 6, 2), 28, "120.00"),
 }
+# What is written for a few is opened more often than what everybody gets.
+OPENED = {"SPRING-LAUNCH": 0.42, "WINBACK-MAY": 0.25, "LAST-CALL": 0.12, "SUMMER-NEWS": 0.18}
 SENDS = {"SPRING-LAUNCH": 2, "WINBACK-MAY": 2, "LAST-CALL": 1, "SUMMER-NEWS": 4}
 
 
@@ -46,9 +51,26 @@ def last_orders() -> dict[str, date]:
     return dict(sorted(found.items()))
 
 
+def held_out(customers: Iterable[str]) -> dict[str, set[str]]:
+    """Whom each campaign is kept from, by the holdouts of its audience and of all messages."""
+    with (SEEDS / "rules" / "holdouts.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return {
+        campaign: {
+            customer
+            for row in rows
+            if row["audience"] in {"*", audience}
+            for customer in customers
+            if is_held_out(row["salt"], customer, float(row["share"]))
+        }
+        for campaign, (audience, *_) in CAMPAIGNS.items()
+    }
+
+
 def records(draw: random.Random, customers: Iterable[str]) -> list[list[str]]:
     """Customer records; a few lack an address, some an age, one was born tomorrow."""
     rows = []
+    genders = random.Random(20240104)
     for place, customer in enumerate(customers):
         country, pattern = COUNTRIES[draw.random() < 0.2]
         email = f"{customer.lower()}@example.com" if draw.random() < 0.96 else ""
@@ -59,7 +81,8 @@ def records(draw: random.Random, customers: Iterable[str]) -> list[list[str]]:
             birth_date = "2099-01-01"
         if place in (12, 303):
             birth_date = "2012-03-04"
-        rows.append([customer, email, phone, country, draw.choice(FIRST_NAMES), birth_date])
+        gender = genders.choices(("female", "male", "other", ""), (44, 40, 1, 15))[0]
+        rows.append([customer, email, phone, country, draw.choice(FIRST_NAMES), birth_date, gender])
     return rows
 
 
@@ -102,8 +125,8 @@ def messages(
                 sent.append([customer, "email", campaign, day.isoformat()])
             luck = draw.random()
             day = first + timedelta(days=draw.randrange(3))
-            for kind, chance in (("open", 0.3), ("click", 0.06)):
-                if luck < chance:
+            for kind, part in (("open", 1), ("click", 0.2)):
+                if luck < part * OPENED[campaign]:
                     answers.append([customer, campaign, "email", kind, day.isoformat()])
             if luck > 0.99:
                 answers.append([customer, campaign, "email", "unsubscribe", day.isoformat()])
@@ -114,6 +137,9 @@ def messages(
         for customer in eager
         for back in range(1, 6)
     ]
+    kept_from = held_out(customers)
+    sent = [row for row in sent if row[0] not in kept_from[row[2]]]
+    answers = [row for row in answers if row[0] not in kept_from[row[1]]]
     return sorted(sent, key=lambda row: (row[3], row[2], row[0])), sorted(
         answers, key=lambda row: (row[4], row[1], row[0], row[3])
     )
@@ -143,7 +169,7 @@ def main() -> None:
     customers = last_orders()
     people = records(draw, customers)
     sent, answers = messages(draw, customers)
-    write("customers", "customer_id email phone country first_name birth_date", people)
+    write("customers", "customer_id email phone country first_name birth_date gender", people)
     write(
         "consents",
         "customer_id purpose channel status given_at expires_at",
