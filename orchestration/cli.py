@@ -14,6 +14,7 @@ import typer
 
 from orchestration.cli_checks import approve, checks, print_verdict, rollback, try_alerts
 from orchestration.cli_delivery import deliver, plan
+from orchestration.cli_erasure import erase
 from orchestration.config import Config, ConfigError
 from orchestration.console import (
     CommandError,
@@ -25,6 +26,7 @@ from orchestration.console import (
     output,
     print_table,
 )
+from orchestration.erasure.people import erased_rows
 from orchestration.explain import Explanation, Record, UnknownCustomerError, newest_day
 from orchestration.explain import explain as explained
 from orchestration.gate import GateError
@@ -54,7 +56,7 @@ app = typer.Typer(
 Day = Annotated[datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="The day.")]
 
 
-for command in (checks, approve, rollback, plan, deliver):
+for command in (checks, approve, rollback, plan, deliver, erase):
     app.command()(command)
 app.command("test-alerts")(try_alerts)
 
@@ -177,6 +179,7 @@ def status() -> None:
             )
             for table in ("rejected_rows", "row_warnings")
         )
+        erased = erased_rows(session, config)
     _print_published(config, settings)
     print_verdict(settings)
     names = ("received", "accepted", "duplicates", "excluded", "rejected", "held")
@@ -186,6 +189,11 @@ def status() -> None:
         counted = [(source, reason, column or "", f"{n:,}") for source, reason, column, n in found]
         if counted:
             print_table(("source", title, "column", "rows >"), counted)
+    if erased:
+        print_table(
+            ("source", "erased, among the excluded >"),
+            [(source, f"{count:,}") for source, count in erased.items()],
+        )
 
 
 def _print_segments(config: Config, settings: Settings) -> None:

@@ -5,13 +5,17 @@ What may be sent is decided by `orchestration.audience_delivery`.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orchestration.console import CommandError, errors, installation, output, print_table
+from orchestration.erasure.traces import settle_ledger
 from orchestration.settings import destination_variables
 from orchestration.warehouse import only_writer, open_database
+
+if TYPE_CHECKING:
+    from orchestration.activation.delivering import DeliveryReport
 
 Only = Annotated[
     str | None, typer.Option("--audience", help="The one audience; all of them by default.")
@@ -52,24 +56,27 @@ def deliver(audience: Only = None) -> None:
 
     config, settings = installation()
     unfinished = 0
-    with (
-        only_writer(settings.home, _say_that_it_waits),
-        open_database(settings.warehouse_path, read_only=False) as session,
-    ):
-        for report in send(session, settings, config, destination_variables(), audience):
-            unfinished += report.status == "incomplete"
-            why = f" ({', '.join(report.reasons)})" if report.reasons else ""
-            rejected = sum(report.rejected.values())
-            output().print(
-                f"{report.delivery.audience} to {report.delivery.destination}:"
-                f" {report.status}{why},"
-                f" {report.added:,} added, {report.removed:,} removed, {report.updated:,} updated,"
-                f" {rejected:,} rejected, {report.unknown:,} not answered",
-                highlight=False,
-                soft_wrap=True,
-            )
+    with only_writer(settings.home, _say_that_it_waits):
+        with open_database(settings.warehouse_path, read_only=False) as session:
+            for report in send(session, settings, config, destination_variables(), audience):
+                unfinished += report.status == "incomplete"
+                _print_delivery(report)
+        settle_ledger(settings)
     if unfinished:
         raise CommandError(f"{unfinished} deliveries are not complete: run `lifestage deliver`")
+
+
+def _print_delivery(report: DeliveryReport) -> None:
+    why = f" ({', '.join(report.reasons)})" if report.reasons else ""
+    rejected = sum(report.rejected.values())
+    output().print(
+        f"{report.delivery.audience} to {report.delivery.destination}:"
+        f" {report.status}{why},"
+        f" {report.added:,} added, {report.removed:,} removed, {report.updated:,} updated,"
+        f" {rejected:,} rejected, {report.unknown:,} not answered",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _say_that_it_waits() -> None:

@@ -2,7 +2,8 @@
 
 It mirrors: what is in the files is in the tables, in one transaction for all feeds; a file that is
 gone takes its rows with it, a file that did not change is not read again. It trusts a file or
-refuses it whole; single rows are judged later, in SQL (`models/staging/shop`).
+refuses it whole; single rows are judged later, in SQL (`models/staging/shop`). Rows of people who
+are erased are taken out in the same transaction (`orchestration.erasure`).
 Reading CSV is in `orchestration.csv_text`, the columns are in `orchestration.contract`.
 """
 
@@ -10,7 +11,7 @@ import glob
 import hashlib
 import json
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,6 +33,7 @@ from orchestration.csv_text import (
     FileProblemError,
     missing_remedy,
 )
+from orchestration.erasure.people import Forgotten, forget
 from orchestration.settings import Settings
 from orchestration.warehouse import open_database
 
@@ -90,9 +92,10 @@ class FileLoad:
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What became of all files, in the order of feeds and names."""
+    """What became of all files, in the order of feeds and names, and who was taken out."""
 
     files: tuple[FileLoad, ...]
+    forgotten: Forgotten = field(default_factory=Forgotten)
 
     def rows(self, status: Status) -> int:
         """Rows of all files with a status."""
@@ -173,6 +176,7 @@ def load_feeds(config: Config, settings: Settings) -> LoadReport:
         connection.execute("begin")
         try:
             report = _mirror(connection, config, settings, roots)
+            report = replace(report, forgotten=forget(session, config))
         except BaseException:
             connection.execute("rollback")
             raise

@@ -24,7 +24,7 @@ from orchestration.publication_status import SCHEMA
 from orchestration.warehouse import WarehouseError, open_database
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import date
     from pathlib import Path
 
@@ -135,6 +135,17 @@ def read_generation(database: Path) -> Generation:
     return Generation(rows[0][0], rows[0][1], tables, is_new=False)
 
 
+def generation_name(as_of_date: date, tables: Iterable[TableContent]) -> str:
+    """Name a generation by what it contains; records of checks do not count."""
+    parts = sorted(
+        f"{table.name} {table.column_hash} {table.content_hash}"
+        for table in tables
+        if table.kind == "content"
+    )
+    content = "\n".join((as_of_date.isoformat(), *parts))
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
 def new_staging(target: Path) -> Path:
     """Make the directory in which the next generation is written."""
     clean(target)
@@ -215,6 +226,25 @@ def clean(target: Path, keep: int | None = None) -> None:
     for path in _folders(target):
         if path not in kept:
             _remove(path, target / STAGING)
+
+
+def forget_past(target: Path) -> int:
+    """Remove everything but what readers see now; nobody can go back any more.
+
+    Args:
+        target: The directory that readers know.
+
+    Returns:
+        How many directories were removed.
+    """
+    if not target.is_dir():
+        return 0
+    clean(target)
+    current = served(target)
+    past = [path for path in _folders(target) if current is None or path != current.path]
+    for path in past:
+        _remove(path, target / STAGING)
+    return len(past)
 
 
 def link_or_copy(source: Path, copy: Path) -> None:

@@ -9,11 +9,11 @@ sweeps up. What the tables contain is decided by the dbt marts, whether they may
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from orchestration.erasure.requests import has_requests, is_erased
 from orchestration.gate import decide
 from orchestration.generations import (
     CURRENT,
@@ -25,6 +25,7 @@ from orchestration.generations import (
     TableContent,
     clean,
     file_hash,
+    generation_name,
     new_staging,
     published_generation,
     put_in_place,
@@ -130,7 +131,13 @@ def publish(
             clean(target, keep_generations)
             return replace(made, is_new=False)
         if (target / DATABASE_FILE).exists():
-            _brake(session, target / DATABASE_FILE, staging / PARQUET, max_removed_share)
+            _brake(
+                session,
+                target / DATABASE_FILE,
+                staging / PARQUET,
+                max_removed_share,
+                warehouse.stem,
+            )
         _stage_database(session, warehouse.stem, staging, made, status)
     reached("database_staged")
     database = staging / DATABASE_FILE
@@ -199,13 +206,7 @@ def _named(
     verdict = decision.verdict
     if verdict is None:
         raise PublicationHeld(decision.reason, decision.held_by)
-    parts = sorted(
-        f"{table.name} {table.column_hash} {table.content_hash}"
-        for table in tables
-        if table.kind == "content"
-    )
-    content = "\n".join((verdict.as_of_date.isoformat(), *parts))
-    generation = hashlib.sha256(content.encode()).hexdigest()[:16]
+    generation = generation_name(verdict.as_of_date, tables)
     status = PublicationStatus(
         as_of_date=verdict.as_of_date,
         generation=generation,
@@ -234,8 +235,10 @@ def _is_in_place(
         return False
 
 
-def _brake(session: Session, database: Path, folder: Path, max_removed_share: float) -> None:
-    """Hold the publication when too many published customers would vanish."""
+def _brake(
+    session: Session, database: Path, folder: Path, max_removed_share: float, source: str
+) -> None:
+    """Hold the publication when too many published customers would vanish; who is erased may."""
     brake = ("max_removed_share",)
     remedy = (
         "look at the feeds and at rejected_rows; if it is meant, raise"
@@ -243,9 +246,15 @@ def _brake(session: Session, database: Path, folder: Path, max_removed_share: fl
     )
     try:
         attach(session, database, "current_database", read_only=True)
+        is_meant = (
+            is_erased("customer_id", "customer_id", source)
+            if has_requests(session, source)
+            else "false"
+        )
         before, removed = session.fetch(
             "select count(*), count(*) filter (where customer_id not in"
-            f" (select customer_id from {read_parquet(folder / 'customers.parquet')}))"
+            f" (select customer_id from {read_parquet(folder / 'customers.parquet')})"
+            f" and not ({is_meant}))"
             f" from current_database.{SCHEMA}.customers"
         )[0]
         session.run("detach current_database")

@@ -40,7 +40,7 @@ PYTHON_CLOCKS = {"today", "now", "utcnow", "time", "time_ns"}
 # Who may import whom inside the package; a name stands for a module or a folder.
 PURE = {"measures"}
 FOUNDATION = {"settings", "contract", "config", "dbt_vars", "csv_text", "rules", "overlay"}
-COMMAND_LINE = {"cli", "cli_checks", "cli_delivery", "console"}
+COMMAND_LINE = {"cli", "cli_checks", "cli_delivery", "cli_erasure", "console"}
 # Modules that may name a schema other than those of the marts and the rules, and why.
 READERS_OF_PRIVATE_SCHEMAS = {
     "explain.py",  # shows the single orders behind a label

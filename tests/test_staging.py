@@ -349,8 +349,8 @@ def optional(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
         (
             "erasures",
             [
-                ("customer_id", "c4", date(2024, 1, 5)),
-                ("customer_id", "c5", date(1900, 1, 1)),
+                ("customer_id", date(2024, 1, 5)),
+                ("customer_id", date(1900, 1, 1)),
             ],
         ),
         (

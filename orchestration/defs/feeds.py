@@ -15,10 +15,16 @@ from orchestration.defs.steps import (
     retry_policy,
     telling_readers,
 )
+from orchestration.erasure.people import Forgotten
 from orchestration.feeds import FeedError, FileLoad, load_feeds
 from orchestration.settings import Settings
 
 PRESENT = frozenset({"LOADED", "ALREADY_LOADED"})
+STAY_OUT = "erased_people_stay_out"
+REMEDY = (
+    "Delete the person in the system that delivers the files, and tell its owner: here the rows"
+    " are taken out every night."
+)
 
 
 def feed_key(name: str) -> dg.AssetKey:
@@ -43,9 +49,15 @@ def feed_assets(
         for name, feed in sorted(config.feeds.items())
     ]
 
+    first = feed_key(min(config.feeds))
+    stay_out = dg.AssetCheckSpec(
+        STAY_OUT, asset=first, description="Nobody who was erased is delivered again."
+    )
+
     @dg.multi_asset(
         name="raw_feeds",
         specs=specs,
+        check_specs=[stay_out],
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         retry_policy=retry_policy(settings),
@@ -63,9 +75,22 @@ def feed_assets(
             yield dg.MaterializeResult(
                 asset_key=feed_key(name),
                 metadata={"dagster/row_count": rows, "files": dg.MetadataValue.md(_shown(files))},
+                check_results=[_stay_out(report.forgotten)] if feed_key(name) == first else [],
             )
 
     return [raw_feeds]
+
+
+def _stay_out(forgotten: Forgotten) -> dg.AssetCheckResult:
+    """Warn of a source that still delivers people who were erased; their rows were taken out."""
+    message = f"{forgotten.again} rows of people who were erased before were delivered again."
+    return dg.AssetCheckResult(
+        check_name=STAY_OUT,
+        passed=forgotten.again == 0,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=message,
+        metadata={"title": "Erased people stay out", "message": message, "remedy": REMEDY},
+    )
 
 
 def _shown(files: list[FileLoad]) -> str:

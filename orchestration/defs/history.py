@@ -23,6 +23,8 @@ from orchestration.defs.steps import (
     tell_readers,
     telling_readers,
 )
+from orchestration.erasure.people import forget
+from orchestration.erasure.traces import compact_if_due
 from orchestration.measures.audience_rules import lint_audiences
 from orchestration.measures.rules import lint_rules
 from orchestration.measures.summary import moves_table, segment_table
@@ -89,6 +91,7 @@ def history_assets(
         with telling_readers(context, installed, settings):
             _check_rules(context, rules_dir(settings, installed), installed.segment_preset)
             code = code_hash(settings, installed)
+            _look_for_the_erased(installed, settings)
             day = day_of_run(context)
             if not config.full_refresh:
                 day = max(day, _newest_day(settings) or day)
@@ -103,6 +106,7 @@ def history_assets(
                 with open_database(settings.warehouse_path, read_only=False) as session:
                     mark_built(session, code)
                     shown = _shown(session)
+                compact_if_due(settings)
                 events = [_with_metadata(event, shown) for event in events]
             else:
                 tell_readers(context, installed, settings, trouble)
@@ -111,6 +115,13 @@ def history_assets(
             raise trouble
 
     return history
+
+
+def _look_for_the_erased(config: Config, settings: Settings) -> None:
+    """Find whom the models leave out; the loader has seen to the tables that it writes itself."""
+    if settings.warehouse_path.exists() and (config.tables or not config.feeds):
+        with open_database(settings.warehouse_path, read_only=False) as session:
+            forget(session, config)
 
 
 def _newest_day(settings: Settings) -> date | None:

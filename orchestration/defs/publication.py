@@ -17,6 +17,7 @@ from orchestration.defs.steps import (
     retry_policy,
     telling_readers,
 )
+from orchestration.erasure.traces import sweep
 from orchestration.partitions import day_of_run
 from orchestration.provenance import code_hash
 from orchestration.publication import (
@@ -81,6 +82,7 @@ def publication_asset(
                 )
             except PublicationHeld as held:
                 raise refused(f"publication held: {held}") from held
+            sweep(settings)
         return dg.MaterializeResult(metadata=_shown(made, settings, config))
 
     return publication

@@ -12,6 +12,7 @@ from pathlib import Path
 import dagster as dg
 
 from orchestration.config import Config
+from orchestration.erasure.published import redact_published
 from orchestration.holding import hold
 from orchestration.partitions import day_of_run
 from orchestration.publication_status import PublicationHeld
@@ -96,6 +97,8 @@ def tell_readers(
             held_by=held.held_by if held is not None else (),
             report=report_writer(config),
         )
+        # Who asked to be forgotten does not wait for a better night.
+        redact_published(settings)
     except (WarehouseError, EngineError, OSError) as trouble:
         # The step has failed already, and its own reason is the one to be seen.
         context.log.warning(f"readers could not be told: {trouble}")

@@ -1,6 +1,6 @@
 {% set input = raw_input('contacts') %}
 with source as (
-    select * from {{ raw_relation('contacts') }}
+    select * from {{ raw_rows(input) }}
 ),
 
 final as (

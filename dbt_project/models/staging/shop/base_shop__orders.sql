@@ -1,6 +1,6 @@
 {% set input = raw_input('orders') %}
 with source as (
-    select * from {{ raw_relation('orders') }}
+    select * from {{ raw_rows(input) }}
 ),
 
 final as (

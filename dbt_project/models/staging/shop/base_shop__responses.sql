@@ -1,6 +1,6 @@
 {% set input = raw_input('responses') %}
 with source as (
-    select * from {{ raw_relation('responses') }}
+    select * from {{ raw_rows(input) }}
 ),
 
 final as (

@@ -5,7 +5,6 @@ with erasures_checked as (
 final as (
     select
         kind,
-        value,
         requested_on
     from erasures_checked
     where outcome = 'accepted'

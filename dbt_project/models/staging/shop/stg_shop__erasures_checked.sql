@@ -69,12 +69,12 @@ finished as (
     from ranked
 ),
 
+-- Whom it names is not kept: the request is carried out where rows come in.
 final as (
     select
         source_file,
         source_line,
         type as kind,
-        value,
         requested_on,
         case
             when excluded_by is not null then 'excluded'

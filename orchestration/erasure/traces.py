@@ -1,0 +1,184 @@
+"""Removes what is left of erased people on disk: blocks of the warehouse, old tables, old lists.
+
+An erasure counts for more than the wish to go back: generations and deliveries that may name the
+people are removed, however many were to be kept. Rows are taken out before, by
+`orchestration.erasure.people`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+from orchestration.erasure.requests import (
+    BYTES,
+    DUTIES,
+    LEDGER,
+    SCHEMA,
+    add_duty,
+    close_requests,
+    count_open,
+    duties,
+    end_duty,
+    has_requests,
+    is_erased,
+)
+from orchestration.generations import forget_past
+from orchestration.warehouse import (
+    WarehouseError,
+    attach,
+    open_database,
+    open_scratch,
+    quoted,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from orchestration.settings import Settings
+    from orchestration.warehouse import Session
+
+DELIVERIES_DIR = "deliveries"
+# Rows of files on their way in; a killed run leaves the folder.
+LOADS = "load-*"
+NEXT = ".next"
+LEDGER_TABLES = ("members", "attempts")
+# Whom the run that has just ended computed anew: it names those who went, and nobody asks it again.
+LISTS_OF_THE_RUN = ("int_customers_touched", "int_customers_relabelled", "int_customers_stepping")
+
+
+def compact_if_due(settings: Settings) -> bool:
+    """Write the warehouse anew when it may hold erased values in blocks that it does not use.
+
+    Nobody has it open meanwhile; a run that is killed leaves the old file as it was, and the duty.
+
+    Returns:
+        Whether it was done.
+
+    Raises:
+        WarehouseError: The file is in use, or the new one does not hold what the old one does.
+    """
+    path = settings.warehouse_path
+    if not path.exists():
+        return False
+    path.with_name(path.name + NEXT).unlink(missing_ok=True)
+    with open_database(path, read_only=False, memory_limit=settings.memory_limit) as session:
+        if BYTES not in duties(session):
+            return False
+        _empty_lists(session)
+        session.run("checkpoint")
+    compact(path, settings.memory_limit, settings.threads)
+    for left in settings.home.glob(LOADS):
+        shutil.rmtree(left)
+    return True
+
+
+def compact(path: Path, memory_limit: str, threads: int) -> None:
+    """Copy a warehouse into a fresh file, in which the duty is done, and put it in its place.
+
+    Raises:
+        WarehouseError: A file cannot be opened, or the copy has other rows.
+    """
+    fresh, log = (path.with_name(path.name + suffix) for suffix in (NEXT, ".wal"))
+    fresh.unlink(missing_ok=True)
+    with open_scratch(memory_limit, threads) as session:
+        attach(session, path, "worn_database", read_only=True)
+        # Under the name it will have: views may say where they read.
+        session.run(f"attach '{fresh}' as {quoted(path.stem)}")
+        session.run(f"copy from database worn_database to {quoted(path.stem)}")
+        _refuse_other_rows(session, "worn_database", path.stem)
+        session.run(f"delete from {quoted(path.stem)}.{SCHEMA}.{DUTIES} where duty = ?", [BYTES])
+        session.run(f"detach {quoted(path.stem)}")
+        session.run("detach worn_database")
+    if log.exists():
+        # It belongs to the old file and would be read into the new one.
+        raise WarehouseError(f"{path.name} was changed meanwhile: run `lifestage refresh` again")
+    _sync(fresh)
+    fresh.replace(path)
+    _sync(path.parent)
+    shutil.rmtree(path.with_name(path.name + ".tmp"), ignore_errors=True)
+
+
+def sweep(settings: Settings) -> int:
+    """Remove past generations and past deliveries when somebody asked to be forgotten.
+
+    What readers see now must hold nobody who did.
+
+    Returns:
+        How many requests are done with.
+    """
+    with open_database(settings.warehouse_path, read_only=False) as session:
+        asked = count_open(session)
+        if not asked:
+            return 0
+        forget_past(settings.published_dir)
+        shutil.rmtree(settings.home / DELIVERIES_DIR, ignore_errors=True)
+        if ledger_members(session):
+            add_duty(session, LEDGER)
+        close_requests(session)
+    return asked
+
+
+def ledger_members(session: Session) -> int:
+    """Count the erased people whom a destination still has to be told to remove."""
+    database = session.fetch("select current_database()")[0][0]
+    there = session.relations(database)
+    if not has_requests(session, database):
+        return 0
+    counts = [
+        session.fetch(
+            f"select count(*) from delivery.{name} where {is_erased('customer_id', 'customer_id')}"
+        )[0][0]
+        for name in LEDGER_TABLES
+        if ("delivery", name) in there
+    ]
+    return sum(counts)
+
+
+def settle_ledger(settings: Settings) -> bool:
+    """Write the warehouse anew once every destination has acknowledged the removals.
+
+    Returns:
+        Whether it was done.
+    """
+    with open_database(settings.warehouse_path, read_only=False) as session:
+        if LEDGER not in duties(session) or ledger_members(session):
+            return False
+        end_duty(session, LEDGER)
+        add_duty(session, BYTES)
+    return compact_if_due(settings)
+
+
+def _empty_lists(session: Session) -> None:
+    there = session.relations(session.fetch("select current_database()")[0][0])
+    for name in LISTS_OF_THE_RUN:
+        if ("intermediate", name) in there:
+            session.run(
+                f"delete from intermediate.{name} where {is_erased('customer_id', 'customer_id')}"
+            )
+
+
+def _refuse_other_rows(session: Session, old: str, new: str) -> None:
+    tables = session.fetch(
+        "select schema_name, table_name from duckdb_tables() where database_name = ? order by all",
+        [old],
+    )
+    for schema, name in tables:
+        place = f"{quoted(schema)}.{quoted(name)}"
+        counts = session.fetch(
+            f"select (select count(*) from {quoted(old)}.{place}),"
+            f" (select count(*) from {quoted(new)}.{place})"
+        )[0]
+        if counts[0] != counts[1]:
+            raise WarehouseError(f"the copy of {schema}.{name} has other rows: run it again")
+    if session.relations(old) != session.relations(new):
+        raise WarehouseError("the copy of the warehouse has other tables: run it again")
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
