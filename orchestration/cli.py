@@ -36,7 +36,13 @@ from orchestration.measures.summary import bar
 from orchestration.overlay import rules_dir
 from orchestration.publication import DATABASE_FILE, PARQUET, REPORT_FILE, published_generation
 from orchestration.publication_status import read_status
-from orchestration.rules import RuleFileError, read_audiences, read_rules, read_thresholds
+from orchestration.rules import (
+    RuleFileError,
+    read_activation_limits,
+    read_audiences,
+    read_rules,
+    read_thresholds,
+)
 from orchestration.warehouse import WarehouseError, open_database
 from orchestration.what_if import read_candidate
 from orchestration.what_if import what_if as compared
@@ -117,6 +123,7 @@ def lint() -> None:
     config, settings = installation()
     directory = rules_dir(settings, config)
     rules = read_rules(directory)
+    read_activation_limits(directory)
     findings = [
         *lint_rules(rules),
         *lint_thresholds(read_thresholds(directory)),

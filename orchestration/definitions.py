@@ -12,6 +12,7 @@ from orchestration.defs.alerts import alert_sensor
 from orchestration.defs.checks import check_assets
 from orchestration.defs.feeds import feed_assets
 from orchestration.defs.history import history_assets
+from orchestration.defs.measurement import measurement_assets
 from orchestration.defs.nightly import nightly_job, nightly_schedule
 from orchestration.defs.publication import publication_asset
 from orchestration.defs.steps import TURN, turn_on_warehouse
@@ -34,8 +35,9 @@ def build_definitions(config: Config, settings: Settings) -> dg.Definitions:
     built = set(history.keys)
     definitions = definitions_in_force(settings, config)
     checks = check_assets(config, settings, partitions, built, definitions)
+    measurement = measurement_assets(config, settings, partitions, built)
     publication = publication_asset(config, settings, partitions, built)
-    assets = [*feeds, history, checks, publication]
+    assets = [*feeds, history, checks, measurement, publication]
     job = nightly_job(dg.AssetSelection.assets(*assets), partitions)
     return dg.Definitions(
         assets=assets,

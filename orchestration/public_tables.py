@@ -15,6 +15,8 @@ import yaml
 
 from orchestration.check_tables import CHECK_RESULTS, SEGMENT_VERDICTS
 from orchestration.check_tables import SCHEMA as CHECKS
+from orchestration.measurement_tables import CAMPAIGN_LIFT, FAIRNESS_REPORT, HOLDOUT_CHECKS
+from orchestration.measurement_tables import SCHEMA as MEASUREMENT
 from orchestration.overlay import DBT_PROJECT_DIR
 from orchestration.publication_status import PUBLICATION_STATUS, STATUS_TABLE
 from orchestration.table_contracts import Column, TableContract
@@ -82,6 +84,9 @@ PUBLIC_TABLES = (
 RECORD_TABLES = (
     PublicTable("check_results", CHECK_RESULTS.key, schema=CHECKS),
     PublicTable("segment_verdicts", SEGMENT_VERDICTS.key, schema=CHECKS),
+    PublicTable("campaign_lift", CAMPAIGN_LIFT.key, schema=MEASUREMENT),
+    PublicTable("holdout_checks", HOLDOUT_CHECKS.key, schema=MEASUREMENT),
+    PublicTable("fairness_report", FAIRNESS_REPORT.key, schema=MEASUREMENT),
 )
 MANIFEST = TableContract(
     (
@@ -109,6 +114,9 @@ def contracts() -> dict[str, TableContract]:
         },
         "check_results": CHECK_RESULTS,
         "segment_verdicts": SEGMENT_VERDICTS,
+        "campaign_lift": CAMPAIGN_LIFT,
+        "holdout_checks": HOLDOUT_CHECKS,
+        "fairness_report": FAIRNESS_REPORT,
         STATUS_TABLE: PUBLICATION_STATUS,
         MANIFEST_TABLE: MANIFEST,
     }

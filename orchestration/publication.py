@@ -32,6 +32,7 @@ from orchestration.generations import (
     seal,
     served,
 )
+from orchestration.measurement_tables import TABLES as MEASURED
 from orchestration.public_tables import (
     MANIFEST,
     MANIFEST_TABLE,
@@ -214,7 +215,10 @@ def _named(
         approved_checks=", ".join(decision.approved) or None,
     )
     made = Generation(generation, verdict.as_of_date, tables, is_new=True)
-    return made, status, {**status.listed(), "results_hash": verdict.results_hash}
+    about = {**status.listed(), "results_hash": verdict.results_hash}
+    # What was measured follows from the content and from limits that may change without it.
+    measured = {table.name: table.content_hash for table in tables if table.name in MEASURED}
+    return made, status, {**about, "measured": measured} if measured else about
 
 
 def _is_in_place(

@@ -41,6 +41,7 @@ STEPS = {
     "raw_feeds": "reading the feeds",
     "history": "computing and testing",
     "checks": "judging the night",
+    "measurement": "measuring campaigns",
 }
 
 

@@ -13,6 +13,7 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from orchestration.measures.activation_limits import ActivationLimits, Limit, limits_of
 from orchestration.measures.audience_tables import (
     Audience,
     AudienceBook,
@@ -123,6 +124,7 @@ PARSERS: dict[type, dict[str, Parser]] = {
     ContactCap: dict.fromkeys(("days", "max_contacts"), int),
     Holdout: {"share": float},
     ProtectedAttribute: {},
+    Limit: {"value": Decimal},
 }
 
 
@@ -167,6 +169,23 @@ def read_audiences(directory: Path) -> AudienceBook:
         holdouts=read_table(directory / "holdouts.csv", Holdout),
         protected_attributes=read_table(directory / "protected_attributes.csv", ProtectedAttribute),
     )
+
+
+def read_activation_limits(directory: Path) -> ActivationLimits:
+    """Read from where on comparisons of arms and groups count.
+
+    Args:
+        directory: folder that holds `activation_limits.csv`.
+
+    Raises:
+        RuleFileError: the file is missing, a cell cannot be read, or a limit is missing or lies
+            where it cannot.
+    """
+    path = directory / "activation_limits.csv"
+    try:
+        return limits_of(read_table(path, Limit))
+    except ValueError as error:
+        raise RuleFileError(f"{path.name}: {error}; correct it") from error
 
 
 def read_thresholds(directory: Path) -> dict[str, Definition]:

@@ -30,6 +30,19 @@ INPUT_TABLES = {
     "refunds": "refund_id varchar, order_id varchar, refunded_at date, amount decimal(18, 4)",
     "customer_merges": "customer_id varchar, merged_into varchar, merged_at date",
 }
+# What a world may hold of people, in the order of their columns.
+PEOPLE_TABLES = {
+    "customers": "customer_id varchar, email varchar, birth_date date, gender varchar, "
+    "created_at date",
+    "consents": "customer_id varchar, purpose varchar, channel varchar, status varchar, "
+    "given_at date, expires_at date",
+    "suppressions": "type varchar, value varchar, purpose varchar, added_at date",
+    "campaigns": "campaign_id varchar, audience varchar, started_on date, ended_on date, "
+    "cost decimal(18, 4)",
+    "contacts": "customer_id varchar, channel varchar, campaign_id varchar, contacted_at date",
+    "responses": "customer_id varchar, campaign_id varchar, channel varchar, kind varchar, "
+    "responded_at date",
+}
 ORDER_COLUMNS = (
     *("order_id", "customer_id", "ordered_at", "amount", "status", "refunded_amount", "cost"),
     *("channel", "items"),
@@ -43,18 +56,36 @@ RULE_TABLES = {
     "objective_metric varchar, objective_target varchar, reviewed_on date",
     "fixed_score_cuts": "valid_from date, metric varchar, cut integer, value decimal(18, 4)",
 }
-SEED_TYPES = {"rank": "integer", "reviewed_on": "date"}
+ACTIVATION_RULES = (
+    *("audiences", "destinations", "consent_requirements", "contact_caps", "holdouts"),
+)
+SEED_TYPES = {
+    **dict.fromkeys(("rank", "priority", "within_days", "archive_after_days"), "integer"),
+    **dict.fromkeys(("min_orders", "max_orders", "minimum_size"), "integer"),
+    **dict.fromkeys(("min_silence_days", "max_silence_days", "days", "max_contacts"), "integer"),
+    **dict.fromkeys(("share", "max_removed_share", "max_added_share"), "double"),
+    "min_monetary": "decimal(18, 4)",
+    "reviewed_on": "date",
+}
 
 
 class Compiler:
     """Compiles the project for one set of settings after another, in a folder of its own."""
 
-    def __init__(self, home: Path, *, with_quality: bool = False) -> None:
+    def __init__(
+        self, home: Path, *, with_quality: bool = False, with_activation: bool = False
+    ) -> None:
         self.home = home
-        self.excluded = () if with_quality else ("--exclude", "fqn:lifestage.quality")
+        left_out = {"quality": not with_quality, "activation": not with_activation}
+        self.excluded = [
+            part
+            for layer, is_left_out in left_out.items()
+            if is_left_out
+            for part in ("--exclude", f"fqn:lifestage.{layer}")
+        ]
         with duckdb.connect(str(home / "warehouse.duckdb")) as connection:
             connection.execute("create schema raw")
-            for name, columns in INPUT_TABLES.items():
+            for name, columns in (INPUT_TABLES | PEOPLE_TABLES).items():
                 connection.execute(f"create table raw.{name} ({columns})")
         self.statements = cache(self._statements)
 
@@ -87,10 +118,10 @@ class Compiler:
             visit(unique_id)
         return tuple(
             (
-                f"{nodes[one].schema}.{nodes[one].name}",
+                f"{nodes[one].schema}.{nodes[one].alias}",
                 (
                     f"create {'view' if nodes[one].config.materialized == 'view' else 'table'} "
-                    f"{nodes[one].schema}.{nodes[one].name} as {nodes[one].compiled_code}"
+                    f"{nodes[one].schema}.{nodes[one].alias} as {nodes[one].compiled_code}"
                 ),
             )
             for one in ordered
@@ -102,7 +133,9 @@ class Compiler:
         connection.execute("set TimeZone = 'UTC'")
         connection.execute("attach ':memory:' as warehouse")
         connection.execute("use warehouse")
-        for schema in ("raw", "rules", "staging", "intermediate", "marts", "quality"):
+        for schema in (
+            *("raw", "rules", "staging", "intermediate", "marts", "quality", "activation"),
+        ):
             connection.execute(f"create schema {schema}")
         _load_inputs(connection, world)
         _load_rules(connection, world)
@@ -118,6 +151,7 @@ def variables(world: World) -> dict[str, Any]:
     """Return the dbt vars of a world; the as-of date is filled in when a statement runs."""
     inputs = ["orders", *(["refunds"] if world.refunds else [])]
     inputs += ["customer_merges"] if world.merges else []
+    inputs += [name for name in PEOPLE_TABLES if name in world.people]
     described = {
         "relation": "raw",
         "text": False,
@@ -149,6 +183,9 @@ def _load_inputs(connection: duckdb.DuckDBPyConnection, world: World) -> None:
         "raw.customer_merges",
         [(m.customer_id, m.merged_into, m.merge_date) for m in world.merges],
     )
+    for name, columns in PEOPLE_TABLES.items():
+        connection.execute(f"create table raw.{name} ({columns})")
+        _insert(connection, f"raw.{name}", world.people.get(name, []))
 
 
 def _load_rules(connection: duckdb.DuckDBPyConnection, world: World) -> None:
@@ -164,12 +201,15 @@ def _load_rules(connection: duckdb.DuckDBPyConnection, world: World) -> None:
             f"rules.{name}",
             [tuple(row.get(column) or None for column in names) for row in rows],
         )
-    for name in ("order_statuses", "currencies", "segments", "forbidden_moves"):
+    shipped = ("order_statuses", "currencies", "segments", "forbidden_moves", *ACTIVATION_RULES)
+    for name in shipped:
         with (RULES / f"{name}.csv").open(newline="", encoding="utf-8") as file:
             header, *rows = csv.reader(file)
         columns = ", ".join(f"{one} {SEED_TYPES.get(one, 'varchar')}" for one in header)
         connection.execute(f"create table rules.{name} ({columns})")
-        _insert(connection, f"rules.{name}", [tuple(row) for row in rows])
+        if name in world.rules:
+            rows = [[row.get(column, "") for column in header] for row in world.rules[name]]
+        _insert(connection, f"rules.{name}", [tuple(cell or None for cell in row) for row in rows])
 
 
 @cache

@@ -16,6 +16,7 @@ from orchestration.definitions import build_definitions
 from orchestration.defs.checks import ASSETS
 from orchestration.defs.history import build_args, history_assets
 from orchestration.defs.nightly import CRON, nightly_job, nightly_schedule
+from orchestration.measurement_tables import TABLES as MEASURED
 from orchestration.partitions import business_days, last_complete_day
 from orchestration.project import prepared_project
 from orchestration.publication import PUBLIC_TABLES
@@ -24,7 +25,7 @@ from tests.conftest import Installation
 SCHEDULE = "nightly_refresh_schedule"
 LAYERS = {
     *("raw", "rules", "staging", "intermediate", "marts"),
-    *("quality", "checks", "published"),
+    *("quality", "activation", "checks", "measurement", "published"),
 }
 
 
@@ -65,7 +66,8 @@ def test_every_asset_lies_in_its_layer(graph: AssetGraph) -> None:
 def test_the_public_tables_are_there_and_lead_to_the_publication(graph: AssetGraph) -> None:
     public = {dg.AssetKey([table.schema, table.name]) for table in PUBLIC_TABLES}
     publication = graph.get(key("published/lifestage"))
-    assert publication.parent_keys == {*public, key("checks/verdict")}
+    measured = {key(f"measurement/{name}") for name in MEASURED}
+    assert publication.parent_keys == {*public, *measured, key("checks/verdict")}
     marts = {node.key for node in made(graph) if node.group_name == "marts"}
     assert marts <= public
 
@@ -118,6 +120,7 @@ def test_the_job_runs_everything_in_one_process(definitions: dg.Definitions) -> 
         "raw_feeds",
         "history",
         "checks",
+        "measurement",
         "published__lifestage",
     ]
     assert job.executor_def.name == "in_process"

@@ -1022,5 +1022,9 @@ def test_any_history_of_publications(warehouses: dict[int, Path], tmp_path: Path
 
 
 def test_public_tables_are_told_apart_by_their_kind() -> None:
-    assert {table.schema for table in RECORD_TABLES} == {"checks"}
-    assert {table.schema for table in public_tables.PUBLIC_TABLES} == {"marts", "staging"}
+    assert {table.schema for table in RECORD_TABLES} == {"checks", "measurement"}
+    assert {table.schema for table in public_tables.PUBLIC_TABLES} == {
+        "marts",
+        "activation",
+        "staging",
+    }

@@ -1,9 +1,9 @@
 """Small random shops: everything the timeline depends on, as plain values.
 
 A world holds input rows in the form of the input contract, the settings under their dbt names,
-and the rule tables in the form of their seed files. `worlds()` is the hypothesis strategy,
-`world(seed)` the same by a number, for runs that need a fixed list. Nothing here computes
-an answer.
+and the rule tables in the form of their seed files. Only worlds about campaigns hold people.
+`worlds()` is the hypothesis strategy, `world(seed)` the same by a number, for runs that need a
+fixed list. Nothing here computes an answer.
 """
 
 from __future__ import annotations
@@ -60,6 +60,8 @@ class World:
     lifecycle_stages: list[Row]
     fixed_score_cuts: list[Row] = field(default_factory=list)
     status_kinds: dict[str, str] = field(default_factory=lambda: dict(STATUS_KINDS))
+    people: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)
+    rules: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # replace shipped ones
 
 
 SETTINGS: dict[str, Any] = {

@@ -33,7 +33,13 @@ from orchestration.overlay import rules_dir
 from orchestration.partitions import day_of_run
 from orchestration.project import run_target
 from orchestration.provenance import code_hash, mark_built
-from orchestration.rules import RuleFileError, read_audiences, read_rules, read_thresholds
+from orchestration.rules import (
+    RuleFileError,
+    read_activation_limits,
+    read_audiences,
+    read_rules,
+    read_thresholds,
+)
 from orchestration.settings import WAREHOUSE_FILE, Settings
 from orchestration.translator import LayeredTranslator
 from orchestration.warehouse import (
@@ -138,6 +144,7 @@ def _check_rules(context: dg.AssetExecutionContext, directory: Path, preset: str
     """Refuse rules that leave customers without a segment, before anything is computed."""
     try:
         rules = read_rules(directory)
+        read_activation_limits(directory)
         findings = [
             *lint_rules(rules, [preset]),
             *lint_thresholds(read_thresholds(directory)),

@@ -21,7 +21,8 @@ def nightly_job(
         selection=selection,
         partitions_def=partitions,
         executor_def=dg.in_process_executor,
-        description="Read the feeds, compute every customer's history, judge it, publish it.",
+        description="Read the feeds, compute every customer's history, judge it, measure campaigns,"
+        " publish it.",
         tags={"dagster/max_runtime": 4 * 3600},
     )
 

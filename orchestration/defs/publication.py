@@ -10,6 +10,7 @@ import dagster as dg
 
 from orchestration.config import Config
 from orchestration.defs.checks import VERDICT_KEY
+from orchestration.defs.measurement import KEYS as MEASURED
 from orchestration.defs.steps import (
     TURN,
     refused,
@@ -53,7 +54,7 @@ def publication_asset(
 
     @dg.asset(
         key=PUBLICATION_KEY,
-        deps=[*(key for key in sources if key in built), VERDICT_KEY],
+        deps=[*(key for key in sources if key in built), *MEASURED.values(), VERDICT_KEY],
         group_name="published",
         kinds={"duckdb", "parquet"} if config.publication.parquet else {"duckdb"},
         description="The database that readers open, and Parquet files beside it: the public"

@@ -197,6 +197,36 @@ def shared_table(table: Sequence[Sequence[int]], k: int) -> SharedTable:
     )
 
 
+def hidden_selections(groups: Sequence[Group], k: int) -> set[str]:
+    """Name the groups whose selected must not be shown, where the sizes of groups are known.
+
+    A count of 1 to k - 1 people, selected or not, is hidden, and with it those of the next larger
+    groups until whoever knows all sizes and the number of selected over all of the hidden groups
+    is left, for each of the small counts, with a range of at least k.
+
+    Args:
+        groups: people and selected of each group; everybody belongs to one group.
+        k: smallest number of people that is shown.
+    """
+    small = [one for one in groups if 0 < one.selected < k or 0 < one.total - one.selected < k]
+    if not small:
+        return set()
+    hidden = list(small)
+    others = sorted(
+        (one for one in groups if one not in small), key=lambda one: (one.total, one.name)
+    )
+    while others and any(_range_of(one, hidden) < k for one in small):
+        hidden.append(others.pop(0))
+    return {one.name for one in hidden}
+
+
+def _range_of(group: Group, hidden: Sequence[Group]) -> int:
+    """How many values the selected of a group may have but one, given those of all the hidden."""
+    selected = sum(one.selected for one in hidden)
+    elsewhere = sum(one.total for one in hidden) - group.total
+    return min(group.total, selected) - max(0, selected - elsewhere)
+
+
 def _beside(one: Group, reference: Group, limit: Decimal) -> SelectionRatio:
     if one is reference:
         return SelectionRatio(one, 1.0, nan, "reference")
