@@ -283,6 +283,10 @@ def test_who_objects_leaves_even_a_list_that_is_stopped(shop: Installation) -> N
     text = shipped.read_text(encoding="utf-8")
     assert ",active,2,,,,89,," in text
     (own / "audiences.csv").write_text(text.replace(",active,2,,,,89,,", ",active,9,,,,89,,"))
+    # The lists of so small a shop are judged from 20 members on.
+    destinations = (shipped.parent / "destinations.csv").read_text(encoding="utf-8")
+    assert ",none,1,100," in destinations
+    (own / "destinations.csv").write_text(destinations.replace(",none,1,100,", ",none,1,20,"))
     settings_file = shop.root / "lifestage.yml"
     settings_file.write_text(settings_file.read_text() + "rules: rules\n")
     done = shop.lifestage("refresh")

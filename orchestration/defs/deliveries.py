@@ -1,0 +1,116 @@
+"""The step after the publication: what changed in the audiences goes to their destinations.
+
+It asks for the verdict and for what readers see itself, so that it refuses as well when it is
+launched alone. A night on which messages are held is no failure of the step: the check says so.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+
+from orchestration.activation.delivering import DeliveryReport
+from orchestration.activation.destinations import DestinationError
+from orchestration.activation.planning import PlanError
+from orchestration.audience_delivery import ActivationHeld, deliver
+from orchestration.config import Config
+from orchestration.defs.publication import PUBLICATION_KEY
+from orchestration.defs.steps import TURN, refused, retry_policy
+from orchestration.rules import RuleFileError
+from orchestration.settings import Settings, destination_variables
+from orchestration.warehouse import open_database
+
+DELIVERIES_KEY = dg.AssetKey(["delivery", "audiences"])
+LET_GO, GUARDED, COMPLETE = "messages_allowed", "audience_guards", "deliveries_complete"
+CHECKS = {
+    LET_GO: "The verdict on the published tables allows messages, and they are those of the"
+    " warehouse.\n\nWhat to do: see the checks that hold them with `lifestage checks`.",
+    GUARDED: "No audience shrinks, grows or empties more than its destination allows, and none is"
+    " smaller than it serves (G01 to G05).\n\nWhat to do: look at `lifestage plan`, mend the rule"
+    " or the feed; who objected has left the list already.",
+    COMPLETE: "Every destination said of every change what became of it, and rejected none.\n\nWhat"
+    " to do: read the reasons; the next delivery tries the same changes again.",
+}
+
+
+def deliveries_asset(
+    config: Config, settings: Settings, partitions: dg.DailyPartitionsDefinition
+) -> dg.AssetsDefinition:
+    """Build the asset that stands for what destinations hold."""
+
+    @dg.asset(
+        key=DELIVERIES_KEY,
+        deps=[PUBLICATION_KEY],
+        group_name="delivery",
+        kinds={"python"},
+        description="The audiences of the published generation, at their destinations: what"
+        " changed since the last delivery is sent, and a ledger knows who holds what.",
+        owners=["crm@example.com"],
+        partitions_def=partitions,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        retry_policy=retry_policy(settings),
+        required_resource_keys={TURN},
+        check_specs=[
+            dg.AssetCheckSpec(name, asset=DELIVERIES_KEY, description=about)
+            for name, about in CHECKS.items()
+        ],
+    )
+    def audiences(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        reports: list[DeliveryReport] = []
+        held = None
+        with open_database(
+            settings.warehouse_path, read_only=False, memory_limit=settings.memory_limit
+        ) as session:
+            try:
+                reports.extend(deliver(session, settings, config, destination_variables()))
+            except ActivationHeld as reason:
+                held = str(reason)
+                context.log.warning(f"nothing is sent: {held}")
+            except (PlanError, RuleFileError) as error:
+                raise refused(str(error)) from error
+            except DestinationError as error:
+                raise dg.Failure(description=str(error)) from error
+        return dg.MaterializeResult(
+            metadata={"lists": dg.MetadataValue.md(_table(reports))},
+            check_results=[
+                _result(LET_GO, is_well=held is None, metadata={"reason": held or "allowed"}),
+                _result(GUARDED, *_guarded(reports)),
+                _result(COMPLETE, *_complete(reports)),
+            ],
+        )
+
+    return audiences
+
+
+def _guarded(reports: Sequence[DeliveryReport]) -> tuple[bool, dict[str, Any]]:
+    stopped = {one.delivery.audience: ", ".join(one.reasons) for one in reports if one.reasons}
+    return not stopped, stopped or {"stopped": "none"}
+
+
+def _complete(reports: Sequence[DeliveryReport]) -> tuple[bool, dict[str, Any]]:
+    rejected = sum(sum(one.rejected.values()) for one in reports)
+    unknown = sum(one.unknown for one in reports)
+    is_well = not any((rejected, unknown, *(one.status == "incomplete" for one in reports)))
+    return is_well, {"rejected": rejected, "not_answered": unknown}
+
+
+def _result(name: str, is_well: bool, metadata: dict[str, Any]) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        asset_key=DELIVERIES_KEY,
+        check_name=name,
+        passed=is_well,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata=metadata,
+    )
+
+
+def _table(reports: Sequence[DeliveryReport]) -> str:
+    """Show each list in a line of a Markdown table."""
+    header = "| audience | destination | | added | removed | updated | rejected | not answered |"
+    lines = [
+        f"| {one.delivery.audience} | {one.delivery.destination} |"
+        f" {' '.join((one.status, *one.reasons))} | {one.added:,} | {one.removed:,} |"
+        f" {one.updated:,} | {sum(one.rejected.values()):,} | {one.unknown:,} |"
+        for one in reports
+    ]
+    return "\n".join([header, "|:--|:--|:--|--:|--:|--:|--:|--:|", *lines])
