@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install browser run test dev lint bench evaluate lock
+.PHONY: install browser server run test dev lint bench evaluate lock
 
 install: $(VENV)/.installed
 
@@ -28,10 +28,20 @@ browser:
 		|| { $(APT) update -qq && $(APT) install -y -qq --no-install-recommends chromium fonts-liberation >/dev/null; }; } \
 		|| { echo "make browser: the package chromium could not be installed: install Chromium by hand" >&2; exit 1; }
 
+# Deliveries are tested against a real PostgreSQL server, which the tests start and stop.
+server:
+	@ls /usr/lib/postgresql/*/bin/pg_ctl >/dev/null 2>&1 && exit 0; \
+	command -v apt-get >/dev/null 2>&1 \
+		|| { echo "make server: there is no PostgreSQL and no apt-get: install PostgreSQL by hand" >&2; exit 1; }; \
+	echo "installing PostgreSQL for the tests of deliveries ..."; \
+	{ $(APT) install -y -qq --no-install-recommends postgresql >/dev/null 2>&1 \
+		|| { $(APT) update -qq && $(APT) install -y -qq --no-install-recommends postgresql >/dev/null; }; } \
+		|| { echo "make server: the package postgresql could not be installed: install PostgreSQL by hand" >&2; exit 1; }
+
 run: install
 	$(BIN)/lifestage refresh
 
-test: install browser lint
+test: install browser server lint
 	$(BIN)/pytest -n 2 --dist loadfile
 
 lint: install
