@@ -22,6 +22,7 @@ from orchestration.activation.lists import (
 )
 from orchestration.activation.planning import Counts, Decision, Limits, brake, make_plan
 from orchestration.activation.postgres_table import MirrorTable
+from orchestration.erasure.traces import DELIVERIES_DIR
 from orchestration.gate import decide
 from orchestration.measures.audience_rules import audiences_in_force
 from orchestration.overlay import rules_dir
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     from orchestration.warehouse import Session
 
 READERS = "readers"
-DELIVERIES_DIR = "deliveries"
 
 
 class ActivationHeld(Exception):  # noqa: N818 - a brake that did its work, not a fault

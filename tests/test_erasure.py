@@ -280,14 +280,16 @@ def test_doing_it_twice_changes_nothing(warehouse: Warehouse) -> None:
 
 def test_what_a_request_says_stays_in_no_table(warehouse: Warehouse) -> None:
     plain = "zqx7dee@mail.example"
-    loaded(warehouse, [BEN], [("customer_id", ANN), ("email_sha256", plain), ("who", ANN)])
+    told = [("customer_id", ANN), ("email_sha256", plain), ("who", ANN), (ANN, "customer_id")]
+    loaded(warehouse, [BEN], told)
 
     assert values_with(warehouse.settings.warehouse_path, [ANN, sha(ANN), plain, "dee"]) == []
     kept = warehouse.rows("select type, length(value) as n from raw.erasures order by _line")
     assert [tuple(row.values()) for row in kept] == [
         ("customer_id", 64),
         ("email_sha256", len(plain)),
-        ("who", len(ANN)),
+        ("xxx", len(ANN)),
+        ("x" * len(ANN), len("customer_id")),
     ]
 
 
@@ -353,6 +355,16 @@ def test_an_address_of_very_many_accounts_is_nobodys(warehouse: Warehouse) -> No
     asked(warehouse, "email_sha256", sha("till@shop.example"))
     warehouse.load(config)
     assert left(warehouse) == set()
+
+
+def test_rows_that_cannot_be_read_go_too(warehouse: Warehouse) -> None:
+    config = loaded(warehouse, [ANN, BEN], [("customer_id", ANN)])
+    with (warehouse.root / "in/customers.csv").open("a") as file:
+        file.write(f"shifted,{ANN},x\n{email(ANN)},left\n{BEN},short\n")
+    warehouse.load(config)
+    assert values_with(warehouse.settings.warehouse_path, [ANN, "shifted", "left"]) == []
+    kept = warehouse.rows("select _problem from raw.customers where customer_id is not null")
+    assert sorted(str(row["_problem"]) for row in kept) == ["MISSING_FIELDS", "None"]
 
 
 def test_merged_accounts_are_one_person(warehouse: Warehouse) -> None:

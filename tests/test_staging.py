@@ -415,6 +415,7 @@ def test_what_is_wrong_with_optional_rows_is_told_without_their_values(
             ("suppressions", 7, None, "value", "NULL_VALUE"),
         ],
         "row_warnings": [
+            ("consents", 2, None, "purpose", "UNKNOWN_SCOPE"),
             ("erasures", 3, None, "requested_at", "BAD_DATE"),
             ("suppressions", 4, None, "added_at", "BAD_DATE"),
         ],

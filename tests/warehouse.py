@@ -16,7 +16,7 @@ from orchestration.feeds import LoadReport, load_feeds
 from orchestration.settings import Settings
 
 REPOSITORY = Path(__file__).parents[1]
-STAGING = ("staging", "order_statuses", "currencies")
+STAGING = ("staging", "order_statuses", "currencies", "consent_requirements")
 
 
 class Warehouse:

@@ -54,6 +54,7 @@ WRITTEN = {
 }
 TOLD, IDS, CONTACTS, SIGNS = "erasure_told", "erasure_ids", "erasure_contacts", "erasure_signs"
 PEOPLE, ORDERS, FOUND = "erasure_people", "erasure_orders", "erasure_found"
+BROKEN = "erasure_broken"
 
 
 @dataclass(frozen=True)
@@ -227,10 +228,21 @@ def _take_requests(session: Session, given: _Input) -> None:
         session.run(
             f"update {given.relation} set value = case"
             " when told.is_request and not told.has_unseen then told.digest"
-            " else regexp_replace(value, '[!-~]', 'x', 'g') end"
+            f" else {_masked('value')} end"
             f" from {TOLD} as told where {given.relation}.rowid = told.place"
         )
+        known = "'customer_id', 'email_sha256', 'phone_sha256'"
+        session.run(
+            f"update {given.relation} set type = {_masked('type')},"
+            f" requested_at = {_masked('requested_at')}"
+            f" where _problem is not null or {kind} not in ({known})"
+        )
     session.run(f"drop table {TOLD}")
+
+
+def _masked(column: str) -> str:
+    """Return SQL for a text of which only the shape is left."""
+    return f"regexp_replace({column}, '[!-~]', 'x', 'g')"
 
 
 def _list_ids(session: Session, inputs: dict[str, _Input]) -> None:
@@ -353,9 +365,12 @@ def _take_out(session: Session, inputs: dict[str, _Input]) -> tuple[int, int]:
     """
     rows = again = 0
     for name, one in inputs.items():
-        condition = _names_somebody(name, one) if one.is_loaded else None
-        if condition is None:
+        if not one.is_loaded:
             continue
+        _list_broken_rows(session, name, one)
+        condition = f"rowid in (select place from {BROKEN})"
+        if named := _names_somebody(name, one):
+            condition = f"{condition} or {named}"
         values = (*column_names(name), "_line", "_problem", "_problem_column")
         if "customer_id" in one.columns:
             again += session.fetch(
@@ -367,6 +382,20 @@ def _take_out(session: Session, inputs: dict[str, _Input]) -> tuple[int, int]:
             f"update {one.relation} set {emptied}, _excluded_by = '{ERASED}' where {condition}"
         )[0][0]
     return rows, again
+
+
+def _list_broken_rows(session: Session, name: str, one: _Input) -> None:
+    """List the rows that cannot be read and name the people in any field: it may be shifted."""
+    texts = [one.text(column) for column in column_names(name) if name != "erasures"]
+    tests = [f"{text} in (select customer_id from {PEOPLE})" for text in texts]
+    tests += [is_erased("email_sha256", f"sha256(lower({text}))") for text in texts]
+    # Whether a suppression can be read is seen later: what stands where may be swapped.
+    looked_at = "true" if name == "suppressions" else "_problem is not null"
+    session.run(
+        f"create or replace temp table {BROKEN} as with broken as"
+        f" (select *, rowid as place from {one.relation} where {looked_at})"
+        f" select place from broken where {' or '.join(tests) or 'false'}"
+    )
 
 
 def _names_somebody(name: str, one: _Input) -> str | None:

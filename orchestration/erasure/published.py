@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from orchestration.erasure.requests import has_requests, is_erased
+from orchestration.erasure.traces import DELIVERIES_DIR
 from orchestration.generations import (
     DATABASE_FILE,
     PARQUET,
@@ -49,7 +50,7 @@ COLUMNS: dict[str, Kind] = {"customer_id": "customer_id", "row_key": "order_id"}
 def redact_published(settings: Settings) -> int:
     """Put the served tables in place once more, without the rows of erased people.
 
-    Older generations are removed as well: nobody can go back to the rows.
+    Older generations and deliveries are removed as well: nobody can go back to the rows.
 
     Returns:
         How many rows were left out; 0 if there were none, and nothing is changed then.
@@ -63,7 +64,7 @@ def redact_published(settings: Settings) -> int:
         return 0
     with open_scratch(settings.memory_limit, settings.threads) as session:
         attach(session, warehouse, warehouse.stem, read_only=True)
-        if not has_requests(session, warehouse.stem):
+        if not has_requests(session, warehouse.stem, only_open=True):
             return 0
         attach(session, place.database, OLD, read_only=True)
         doomed = _doomed_rows(session, place, warehouse.stem)
@@ -73,6 +74,7 @@ def redact_published(settings: Settings) -> int:
         staging = new_staging(target)
         status, tables = _stage(session, place, staging, doomed)
     _finish(target, place, status, tables)
+    shutil.rmtree(settings.home / DELIVERIES_DIR, ignore_errors=True)
     return rows
 
 

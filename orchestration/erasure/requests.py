@@ -81,12 +81,13 @@ def make_tables(session: Session) -> None:
     )
 
 
-def has_requests(session: Session, database: str) -> bool:
-    """Tell whether anybody ever asked to be forgotten."""
+def has_requests(session: Session, database: str, *, only_open: bool = False) -> bool:
+    """Tell whether anybody ever asked to be forgotten, or asked and is still there."""
     if (SCHEMA, REQUESTS) not in session.relations(database):
         return False
     requests = f"{quoted(database)}.{SCHEMA}.{REQUESTS}"
-    return session.fetch(f"select count(*) from {requests}")[0][0] > 0
+    kept = "status = 'open'" if only_open else "true"
+    return session.fetch(f"select count(*) from {requests} where {kept}")[0][0] > 0
 
 
 def digest_of(kind: str, value: str, database: str | None = None) -> str:
