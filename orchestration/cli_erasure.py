@@ -49,7 +49,7 @@ def erase(customer: Customer = None, email: Email = None, phone: Phone = None) -
     console.print(f"The request {noted}.", highlight=False)
     console.print(
         f"All requests together mean {accounts:,} accounts with {rows:,} rows that are still here:"
-        " run `lifestage refresh`, then `lifestage deliver`.",
+        " run `lifestage refresh`.",
         highlight=False,
         soft_wrap=True,
     )

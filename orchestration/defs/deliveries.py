@@ -16,6 +16,7 @@ from orchestration.audience_delivery import ActivationHeld, deliver
 from orchestration.config import Config
 from orchestration.defs.publication import PUBLICATION_KEY
 from orchestration.defs.steps import TURN, refused, retry_policy
+from orchestration.erasure.traces import settle_ledger
 from orchestration.rules import RuleFileError
 from orchestration.settings import Settings, destination_variables
 from orchestration.warehouse import open_database
@@ -70,6 +71,7 @@ def deliveries_asset(
                 raise refused(str(error)) from error
             except DestinationError as error:
                 raise dg.Failure(description=str(error)) from error
+        settle_ledger(settings)
         return dg.MaterializeResult(
             metadata={"lists": dg.MetadataValue.md(_table(reports))},
             check_results=[
