@@ -157,10 +157,12 @@ def test_nobody_is_a_member_without_being_allowed(
 def test_yesterday_with_its_changes_is_today(sample_shop: Installation) -> None:
     query = """
         select audience, customer_id from activation.activation_decisions
-        where reason is null and as_of_date {} date '2026-06-30'
+        where reason is null and as_of_date = date '{}'
     """
     warehouse = sample_shop.settings.warehouse_path
-    before, today = (set(ask(warehouse, query.format(sign))) for sign in ("<", "="))
+    before, today = (
+        set(ask(warehouse, query.format(day))) for day in (DAY - timedelta(days=1), DAY)
+    )
     changes = ask(
         warehouse, "select audience, customer_id, change from activation.audience_changes"
     )
