@@ -10,6 +10,7 @@ from dagster._utils.warnings import BetaWarning
 from orchestration.config import Config, load_config
 from orchestration.defs.alerts import alert_sensor
 from orchestration.defs.checks import check_assets
+from orchestration.defs.deliveries import deliveries_asset
 from orchestration.defs.feeds import feed_assets
 from orchestration.defs.history import history_assets
 from orchestration.defs.measurement import measurement_assets
@@ -37,7 +38,8 @@ def build_definitions(config: Config, settings: Settings) -> dg.Definitions:
     checks = check_assets(config, settings, partitions, built, definitions)
     measurement = measurement_assets(config, settings, partitions, built)
     publication = publication_asset(config, settings, partitions, built)
-    assets = [*feeds, history, checks, measurement, publication]
+    deliveries = deliveries_asset(config, settings, partitions)
+    assets = [*feeds, history, checks, measurement, publication, deliveries]
     job = nightly_job(dg.AssetSelection.assets(*assets), partitions)
     return dg.Definitions(
         assets=assets,

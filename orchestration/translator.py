@@ -36,6 +36,11 @@ class LayeredTranslator(DagsterDbtTranslator):
         super().__init__(DagsterDbtTranslatorSettings(enable_code_references=True))
         self._timezone = timezone
 
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+        """Name an asset as its table is named, which is what readers look for."""
+        named = super().get_asset_key(dbt_resource_props)
+        return dg.AssetKey([*named.path[:-1], dbt_resource_props.get("alias") or named.path[-1]])
+
     def get_asset_spec(
         self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None
     ) -> dg.AssetSpec:

@@ -45,7 +45,11 @@ def rows_of(shop: Installation, name: str) -> list[dict[str, str]]:
 def shop(sample_shop: Installation, tmp_path: Path) -> Installation:
     root = tmp_path / "shop"
     shutil.copytree(sample_shop.root, root, symlinks=True)
-    return Installation(root)
+    made = Installation(root)
+    # As if nothing had been delivered yet, which the nightly job has done.
+    shutil.rmtree(made.settings.home / "deliveries")
+    change(made, "drop schema delivery cascade")
+    return made
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ from tests.conftest import Installation
 SCHEDULE = "nightly_refresh_schedule"
 LAYERS = {
     *("raw", "rules", "staging", "intermediate", "marts"),
-    *("quality", "activation", "checks", "measurement", "published"),
+    *("quality", "activation", "checks", "measurement", "published", "delivery"),
 }
 
 
@@ -122,6 +122,7 @@ def test_the_job_runs_everything_in_one_process(definitions: dg.Definitions) -> 
         "checks",
         "measurement",
         "published__lifestage",
+        "delivery__audiences",
     ]
     assert job.executor_def.name == "in_process"
     for node in job.nodes_in_topological_order:

@@ -22,7 +22,7 @@ def nightly_job(
         partitions_def=partitions,
         executor_def=dg.in_process_executor,
         description="Read the feeds, compute every customer's history, judge it, measure campaigns,"
-        " publish it.",
+        " publish it, deliver the audiences.",
         tags={"dagster/max_runtime": 4 * 3600},
     )
 
