@@ -12,6 +12,7 @@ import pytest
 from orchestration import gate
 from orchestration.defs.checks import ASSETS, VERDICT_KEY, asset_key, check_assets
 from orchestration.defs.publication import publication_asset
+from orchestration.defs.steps import TURN, turn_on_warehouse
 from orchestration.measures.checks import Definition, Measurement
 from orchestration.measures.judges.registry import JUDGES
 from orchestration.partitions import business_days
@@ -55,13 +56,26 @@ def judged(shop: Installation, history: dg.DagsterInstance) -> dg.ExecuteInProce
         set(),
         definitions_in_force(settings, config),
     )
-    return dg.materialize([checks], instance=history, partition_key=str(DAY), raise_on_error=False)
+    return materialized(shop, history, checks)
+
+
+def materialized(
+    shop: Installation, history: dg.DagsterInstance, asset: dg.AssetsDefinition
+) -> dg.ExecuteInProcessResult:
+    """Launch one step alone."""
+    return dg.materialize(
+        [asset],
+        resources={TURN: turn_on_warehouse(shop.settings)},
+        instance=history,
+        partition_key=str(DAY),
+        raise_on_error=False,
+    )
 
 
 def published(shop: Installation, history: dg.DagsterInstance) -> str | None:
     """Launch the publication alone; return why it refused, None if it did not."""
     asset = publication_asset(shop.config, shop.settings, business_days(shop.config), set())
-    result = dg.materialize([asset], instance=history, partition_key=str(DAY), raise_on_error=False)
+    result = materialized(shop, history, asset)
     if result.success:
         return None
     return first_failure(result.all_events)
