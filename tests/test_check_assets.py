@@ -9,7 +9,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from orchestration import gate
+from orchestration import gate, warehouse
 from orchestration.defs.checks import ASSETS, VERDICT_KEY, asset_key, check_assets
 from orchestration.defs.publication import publication_asset
 from orchestration.defs.steps import TURN, turn_on_warehouse
@@ -154,6 +154,18 @@ def test_the_sample_shop_as_it_ships_is_well(sample_shop: Installation) -> None:
             " and (status = 'error' or status = 'insufficient_data' and is_required)"
         )
     assert failing == []
+
+
+def test_a_run_that_gets_no_turn_says_what_it_waited_for(
+    shop: Installation, history: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(warehouse, "WAIT_FOR_LOCK_SECONDS", 0)
+    with warehouse.only_writer(shop.settings.home):
+        result = judged(shop, history)
+    assert not result.success
+    assert first_failure(result.all_events) == (
+        "another run still holds the warehouse: wait for it or end it"
+    )
 
 
 def test_a_publication_launched_alone_reads_the_verdict(
