@@ -29,6 +29,8 @@ OWN_ERROR = re.compile(r"^orchestration\.[\w.]+: ")
 # Dagster connects anew for every event. While one more connection is open, closing the others does
 # not fold the write-ahead log into the file each time.
 _KEPT_OPEN: dict[str, sqlite3.Connection] = {}
+# The file of the run, that of all runs, and those of runs and schedules; `dagster dev` meets more.
+MOST_KEPT_OPEN = 4
 
 
 def run_history() -> AbstractContextManager[dg.DagsterInstance]:
@@ -46,13 +48,19 @@ def run_history() -> AbstractContextManager[dg.DagsterInstance]:
 
 
 def first_failure(events: Iterable[dg.DagsterEvent]) -> str | None:
-    """Return the line that explains why a run failed; None when no step says so."""
-    failures = (step.step_failure_data for step in events if step.is_step_failure)
-    for failure in failures:
-        if failure.user_failure_data and failure.user_failure_data.description:
-            return failure.user_failure_data.description
-        if failure.error:
-            return one_line(failure.error)
+    """Return the line that explains why a run failed; None when nothing in it says so."""
+    for told in events:
+        if told.is_step_failure:
+            failure = told.step_failure_data
+            if failure.user_failure_data and failure.user_failure_data.description:
+                return failure.user_failure_data.description
+            if failure.error:
+                return one_line(failure.error)
+        elif told.event_type == dg.DagsterEventType.RESOURCE_INIT_FAILURE:
+            # The run had no turn on the warehouse, so no step began.
+            error = told.engine_event_data.error
+            if error:
+                return one_line(error)
     return None
 
 
@@ -81,3 +89,5 @@ def _sync_less(connection: object, _: object) -> None:
         kept = sqlite3.connect(path, check_same_thread=False)
         kept.execute("select count(*) from sqlite_master").fetchone()
         _KEPT_OPEN[path] = kept
+        if len(_KEPT_OPEN) > MOST_KEPT_OPEN:
+            _KEPT_OPEN.pop(next(iter(_KEPT_OPEN))).close()

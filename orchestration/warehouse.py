@@ -203,13 +203,13 @@ def only_writer(home: Path, on_wait: Callable[[], None] | None = None) -> Genera
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
-            except BlockingIOError as error:
+            except BlockingIOError:
                 if waited == 0 and on_wait is not None:
                     on_wait()
                 if waited >= WAIT_FOR_LOCK_SECONDS:
                     raise WarehouseError(
                         "another run still holds the warehouse: wait for it or end it"
-                    ) from error
+                    ) from None
                 time.sleep(1)
                 waited += 1
         yield

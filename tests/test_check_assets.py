@@ -9,9 +9,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from orchestration import gate
+from orchestration import gate, warehouse
 from orchestration.defs.checks import ASSETS, VERDICT_KEY, asset_key, check_assets
 from orchestration.defs.publication import publication_asset
+from orchestration.defs.steps import TURN, turn_on_warehouse
 from orchestration.measures.checks import Definition, Measurement
 from orchestration.measures.judges.registry import JUDGES
 from orchestration.partitions import business_days
@@ -55,13 +56,26 @@ def judged(shop: Installation, history: dg.DagsterInstance) -> dg.ExecuteInProce
         set(),
         definitions_in_force(settings, config),
     )
-    return dg.materialize([checks], instance=history, partition_key=str(DAY), raise_on_error=False)
+    return materialized(shop, history, checks)
+
+
+def materialized(
+    shop: Installation, history: dg.DagsterInstance, asset: dg.AssetsDefinition
+) -> dg.ExecuteInProcessResult:
+    """Launch one step alone."""
+    return dg.materialize(
+        [asset],
+        resources={TURN: turn_on_warehouse(shop.settings)},
+        instance=history,
+        partition_key=str(DAY),
+        raise_on_error=False,
+    )
 
 
 def published(shop: Installation, history: dg.DagsterInstance) -> str | None:
     """Launch the publication alone; return why it refused, None if it did not."""
     asset = publication_asset(shop.config, shop.settings, business_days(shop.config), set())
-    result = dg.materialize([asset], instance=history, partition_key=str(DAY), raise_on_error=False)
+    result = materialized(shop, history, asset)
     if result.success:
         return None
     return first_failure(result.all_events)
@@ -140,6 +154,18 @@ def test_the_sample_shop_as_it_ships_is_well(sample_shop: Installation) -> None:
             " and (status = 'error' or status = 'insufficient_data' and is_required)"
         )
     assert failing == []
+
+
+def test_a_run_that_gets_no_turn_says_what_it_waited_for(
+    shop: Installation, history: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(warehouse, "WAIT_FOR_LOCK_SECONDS", 0)
+    with warehouse.only_writer(shop.settings.home):
+        result = judged(shop, history)
+    assert not result.success
+    assert first_failure(result.all_events) == (
+        "another run still holds the warehouse: wait for it or end it"
+    )
 
 
 def test_a_publication_launched_alone_reads_the_verdict(

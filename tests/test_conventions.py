@@ -232,3 +232,14 @@ def test_the_environment_is_read_in_one_place() -> None:
     readers = {path.name for path in SOURCES if "os.environ" in path.read_text()}
     # project.py writes what dbt reads; run_history.py honours Dagster's own variable.
     assert readers <= {"settings.py", "project.py", "run_history.py"}
+
+
+def test_documents_point_to_what_exists() -> None:
+    documents = [REPOSITORY / "README.md", *(REPOSITORY / "docs").glob("*.md")]
+    dead = [
+        (document.name, target)
+        for document in documents
+        for target in re.findall(r"\]\(([^)#\s]+)", document.read_text(encoding="utf-8"))
+        if not re.match(r"[a-z]+:", target) and not (document.parent / target).exists()
+    ]
+    assert dead == []

@@ -235,10 +235,18 @@ def _definitions(found: Found[Faulted]) -> list[Line]:
 
 def _natural_movement(found: Found[SteadyYear]) -> list[Line]:
     """E13."""
-    months = [alarmed for _, answer in found for alarmed in answer.months]
-    silent = len(months) - sum(months)
-    what = "months without drift: C30 and C31 silent"
-    return [share_line("E13", what, silent, len(months), least=0.99)]
+    lines = []
+    for what, usual_only in (("", False), (", no scheduled scorecard", True)):
+        months = [
+            month
+            for _, answer in found
+            for month in answer.months
+            if month.is_usual or not usual_only
+        ]
+        silent = sum(not month.is_alarmed for month in months)
+        name = f"months without drift: C30 and C31 silent{what}"
+        lines.append(share_line("E13", name, silent, len(months), least=0.99))
+    return lines
 
 
 def _first_nights(found: Found[FirstNights]) -> list[Line]:

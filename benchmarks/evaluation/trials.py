@@ -204,17 +204,25 @@ class SteadyWeek:
     is_usual: bool
 
 
+@dataclass(frozen=True)
+class SteadyMonth:
+    """Whether a check alarmed; it is usual unless a scheduled scorecard took effect in it."""
+
+    is_alarmed: bool
+    is_usual: bool
+
+
 @dataclass
 class SteadyYear:
     """Tests of single weeks and the movement of single months of a company without drift.
 
     Attributes:
         weeks: C20 for weeks that do not overlap.
-        months: whether C30 or C31 alarmed on any of 30 nights.
+        months: C30 and C31 over 30 nights each.
     """
 
     weeks: list[SteadyWeek] = field(default_factory=list)
-    months: list[bool] = field(default_factory=list)
+    months: list[SteadyMonth] = field(default_factory=list)
 
 
 def is_recut(evening: Evening, days: int = WEEK) -> bool:
@@ -231,10 +239,12 @@ def steady_year(trial: Trial) -> SteadyYear:
     definitions = read_definitions(MOVEMENT_CHECKS)
     year = SteadyYear()
     alarms: list[bool] = []
+    recuts: list[bool] = []
     nights = range(LAST_YEAR, LAST_YEAR + trial.nights)
     for evening in walk(Delivered(world), read_segments(), nights, MOVEMENT_TABLES):
         results = judge(evening, definitions)
         alarms.append(any(one.status in ALARMS for one in results if one.check_id != "C20"))
+        recuts.append(is_recut(evening, days=1))
         if evening.night % WEEK == 0:
             year.weeks += [
                 SteadyWeek(one.p_value, one.status, not is_recut(evening))
@@ -242,7 +252,10 @@ def steady_year(trial: Trial) -> SteadyYear:
                 if one.check_id == "C20" and one.p_value is not None
             ]
     starts = range(0, len(alarms) - MONTH + 1, MONTH)
-    year.months = [any(alarms[start : start + MONTH]) for start in starts]
+    year.months = [
+        SteadyMonth(any(alarms[start : start + MONTH]), not any(recuts[start : start + MONTH]))
+        for start in starts
+    ]
     return year
 
 
