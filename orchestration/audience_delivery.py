@@ -7,11 +7,19 @@ how one audience is brought to one destination is `orchestration.activation`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from orchestration.activation import ledger
-from orchestration.activation.delivering import DeliveryReport, deliver_audience
+from orchestration.activation.approvals import approved_guards
+from orchestration.activation.delivering import (
+    DeliveryReport,
+    PreparedDelivery,
+    prepare_delivery,
+    send_delivery,
+)
 from orchestration.activation.destinations import Delivery, address_of
+from orchestration.activation.evidence import find_evidence, rules_of
 from orchestration.activation.files import FolderOfFiles
 from orchestration.activation.http_endpoint import HttpEndpoint
 from orchestration.activation.lists import (
@@ -20,16 +28,16 @@ from orchestration.activation.lists import (
     desired_members,
     protected_removals,
 )
-from orchestration.activation.planning import Counts, Decision, Limits, brake, make_plan
 from orchestration.activation.postgres_table import MirrorTable
 from orchestration.erasure.traces import DELIVERIES_DIR
 from orchestration.gate import decide
 from orchestration.measures.audience_rules import audiences_in_force
+from orchestration.measures.delivery_guards import Counts, Decision, Limits, judge
 from orchestration.overlay import rules_dir
 from orchestration.provenance import code_hash, own_database
 from orchestration.publication import DATABASE_FILE
 from orchestration.publication_status import read_status
-from orchestration.rules import read_audiences
+from orchestration.rules import read_audiences, read_guards
 from orchestration.warehouse import attach
 
 if TYPE_CHECKING:
@@ -38,7 +46,7 @@ if TYPE_CHECKING:
 
     from orchestration.activation import destinations
     from orchestration.config import Config
-    from orchestration.measures.audience_tables import Audience, Destination
+    from orchestration.measures.audience_tables import Audience, AudienceBook, Destination
     from orchestration.publication_status import PublicationStatus
     from orchestration.settings import Settings
     from orchestration.warehouse import Session
@@ -58,7 +66,7 @@ class PlannedDelivery:
         audience: The audience.
         destination: Where it goes.
         counts: What would change.
-        decision: What the brake says.
+        decision: What the guards say.
         protected: Removals that go out in any case.
         unusable: Members whose address or number the destination cannot use.
     """
@@ -85,21 +93,15 @@ def plan_deliveries(
     Raises:
         ActivationHeld: Nothing may be sent.
     """
-    status = _published(session, settings, config)
-    ledger.make_tables(session)
     planned = []
-    for audience, destination, delivery in _wanted(settings, config, status, only):
-        unusable = _stage(session, audience, destination)
-        run = ledger.next_run(session, delivery)
-        plan = make_plan(session, delivery, run, desired=DESIRED, protected=PROTECTED)
-        counts = Counts(plan.previous, plan.desired, plan.added, plan.removed)
+    for destination, prepared, unusable in _prepared(session, settings, config, only):
         protected = session.fetch("select count(*) from delivery_plan where is_protected")[0][0]
         planned.append(
             PlannedDelivery(
-                audience.audience,
+                prepared.delivery.audience,
                 destination.destination,
-                counts,
-                brake(counts, _limits(destination)),
+                prepared.counts,
+                prepared.decision,
                 protected,
                 unusable,
             )
@@ -127,19 +129,52 @@ def deliver(
         ActivationHeld: Nothing may be sent.
         DestinationError: A destination cannot be used; the next run goes on from there.
     """
-    status = _published(session, settings, config)
-    ledger.make_tables(session)
-    for audience, destination, delivery in _wanted(settings, config, status, only):
-        _stage(session, audience, destination)
-        yield deliver_audience(
+    for destination, prepared, _ in _prepared(session, settings, config, only):
+        yield send_delivery(
             session,
-            delivery,
+            prepared,
             _place(destination, settings, environment),
-            desired=DESIRED,
-            protected=PROTECTED,
-            limits=_limits(destination),
             now=lambda: _now(session),
         )
+
+
+def _prepared(
+    session: Session, settings: Settings, config: Config, only: str | None
+) -> Iterator[tuple[Destination, PreparedDelivery, int]]:
+    """Plan and judge one list after the other; each lies in temporary tables until the next.
+
+    Yields:
+        The destination, what is to be sent, and how many members it cannot use.
+    """
+    status = _published(session, settings, config)
+    ledger.make_tables(session)
+    rules = rules_dir(settings, config)
+    book, guards = read_audiences(rules), read_guards(rules)
+    for audience, destination in _wanted(book, config, only):
+        delivery = Delivery(
+            audience.audience, destination.destination, status.as_of_date, status.generation
+        )
+        protected_removals(session, audience, delivery.as_of_date)
+        unusable = desired_members(session, audience, destination)
+        rules_hash = rules_of(session, config, book, audience)
+        evidence = find_evidence(
+            session, delivery, audience, destination, book=book, rules_hash=rules_hash
+        )
+        prepared = prepare_delivery(
+            session,
+            delivery,
+            desired=DESIRED,
+            protected=PROTECTED,
+            judge=partial(
+                judge,
+                limits=_limits(destination),
+                guards=guards,
+                evidence=evidence,
+                approved=approved_guards(session, delivery),
+            ),
+            rules_hash=rules_hash,
+        )
+        yield destination, prepared, unusable
 
 
 def _published(session: Session, settings: Settings, config: Config) -> PublicationStatus:
@@ -184,9 +219,8 @@ def _refuse_unpublished(session: Session, settings: Settings) -> None:
 
 
 def _wanted(
-    settings: Settings, config: Config, status: PublicationStatus, only: str | None
-) -> Iterator[tuple[Audience, Destination, Delivery]]:
-    book = read_audiences(rules_dir(settings, config))
+    book: AudienceBook, config: Config, only: str | None
+) -> Iterator[tuple[Audience, Destination]]:
     destinations_by_name = {row.destination: row for row in book.destinations}
     audiences = audiences_in_force(book, config.segment_preset)
     if only is not None and only not in {row.audience for row in audiences}:
@@ -194,18 +228,7 @@ def _wanted(
         raise ActivationHeld(f"there is no such audience; known are {known}")
     for audience in audiences:
         if only in (None, audience.audience):
-            yield (
-                audience,
-                destinations_by_name[audience.destination],
-                Delivery(
-                    audience.audience, audience.destination, status.as_of_date, status.generation
-                ),
-            )
-
-
-def _stage(session: Session, audience: Audience, destination: Destination) -> int:
-    protected_removals(session, audience)
-    return desired_members(session, audience, destination)
+            yield audience, destinations_by_name[audience.destination]
 
 
 def _limits(destination: Destination) -> Limits:

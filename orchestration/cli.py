@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestration.activation.approvals import ApprovalError
 from orchestration.cli_checks import approve, checks, print_verdict, rollback, try_alerts
 from orchestration.cli_delivery import deliver, plan
 from orchestration.cli_erasure import erase
@@ -40,6 +41,7 @@ from orchestration.rules import (
     RuleFileError,
     read_activation_limits,
     read_audiences,
+    read_guards,
     read_rules,
     read_thresholds,
 )
@@ -70,7 +72,7 @@ app.command("test-alerts")(try_alerts)
 def main() -> None:
     """Run the command line; a failure is one line on the error output and exit code 1."""
     expected = (
-        *(CommandError, ConfigError, GateError, RuleFileError),
+        *(ApprovalError, CommandError, ConfigError, GateError, RuleFileError),
         *(UnknownCustomerError, WarehouseError),
     )
     try:
@@ -124,6 +126,7 @@ def lint() -> None:
     directory = rules_dir(settings, config)
     rules = read_rules(directory)
     read_activation_limits(directory)
+    read_guards(directory)
     findings = [
         *lint_rules(rules),
         *lint_thresholds(read_thresholds(directory)),

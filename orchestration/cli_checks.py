@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from orchestration.activation.approvals import approve_list
 from orchestration.alerts import Memory, Sighting, delivered, noticed, receiver_id
 from orchestration.check_tables import SCHEMA, read_rows
 from orchestration.console import CommandError, errors, installation, output, print_table
@@ -20,7 +21,9 @@ from orchestration.gate import approve as accept
 from orchestration.holding import kept_generations
 from orchestration.holding import rollback as put_back
 from orchestration.measures.check_summary import worst_first
+from orchestration.overlay import rules_dir
 from orchestration.provenance import own_database
+from orchestration.rules import read_guards
 from orchestration.warehouse import only_writer, open_database
 
 if TYPE_CHECKING:
@@ -42,7 +45,7 @@ HeldDay = Annotated[
     datetime, typer.Option("--as-of", formats=["%Y-%m-%d"], help="The day that was held.")
 ]
 LastDay = Annotated[
-    datetime,
+    datetime | None,
     typer.Option("--until", formats=["%Y-%m-%d"], help="The last day it may be published on."),
 ]
 
@@ -72,26 +75,41 @@ def checks(
 
 
 def approve(
-    check: Annotated[str, typer.Argument(help="The name or the id of the check.")],
+    check: Annotated[str, typer.Argument(help="The name or the id of the check or guard.")],
+    *,
     as_of: HeldDay,
     by: Annotated[str, typer.Option("--by", help="Who accepts the error.")],
     reason: Annotated[str, typer.Option("--reason", help="Why.")],
-    until: LastDay,
+    until: LastDay = None,
+    audience: Annotated[
+        str | None,
+        typer.Option("--audience", help="The audience whose stopped list is let go."),
+    ] = None,
 ) -> None:
-    """Accept the error of one check for one day; the next refresh publishes in spite of it."""
-    _, settings = installation()
+    """Accept the error of one check for one day, or let one stopped list go.
+
+    The next refresh publishes in spite of the check; the next delivery sends the list.
+    """
+    config, settings = installation()
     if not settings.warehouse_path.exists():
         raise CommandError("nothing was judged yet: run `lifestage refresh` first")
+    if (until is None) == (audience is None):
+        raise CommandError(
+            "a check is accepted --until a day, a list of an --audience only as it is: give one"
+        )
+    day = as_of.date()
     with (
         only_writer(settings.home, _say_that_it_waits),
         open_database(settings.warehouse_path, read_only=False) as session,
     ):
-        accept(session, check, as_of.date(), by=by, reason=reason, until=until.date())
-    output().print(
-        f"{check} is accepted for {as_of.date()} until {until.date()}: run `lifestage refresh`",
-        highlight=False,
-        soft_wrap=True,
-    )
+        if audience is not None:
+            guards = read_guards(rules_dir(settings, config))
+            approve_list(session, guards, audience, check, day, by=by, reason=reason)
+            done = f"{check} is accepted for {audience} as of {day}: run `lifestage deliver`"
+        elif until is not None:
+            accept(session, check, day, by=by, reason=reason, until=until.date())
+            done = f"{check} is accepted for {day} until {until.date()}: run `lifestage refresh`"
+    output().print(done, highlight=False, soft_wrap=True)
 
 
 def rollback(

@@ -11,11 +11,16 @@ import typer
 
 from orchestration.console import CommandError, errors, installation, output, print_table
 from orchestration.erasure.traces import settle_ledger
+from orchestration.overlay import rules_dir
+from orchestration.rules import read_guards
 from orchestration.settings import destination_variables
 from orchestration.warehouse import only_writer, open_database
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from orchestration.activation.delivering import DeliveryReport
+    from orchestration.measures.delivery_guards import Decision, Guard
 
 Only = Annotated[
     str | None, typer.Option("--audience", help="The one audience; all of them by default.")
@@ -42,12 +47,15 @@ def plan(audience: Only = None) -> None:
             f"+{row.counts.added:,}",
             f"-{row.counts.removed:,}",
             f"-{row.protected:,}",
-            " ".join((STOPPED, *row.decision.reasons)) if row.decision.is_stopped else ALLOWED,
+            _outcome(row.decision),
         )
         for row in planned
     ]
     header = ("audience", "destination", "held >", "wanted >", "add >", "left >", "protected >", "")
     print_table(header, rows)
+    rules = rules_dir(settings, config)
+    for row in planned:
+        _print_guards(row.audience, row.decision, read_guards(rules))
 
 
 def deliver(audience: Only = None) -> None:
@@ -66,8 +74,29 @@ def deliver(audience: Only = None) -> None:
         raise CommandError(f"{unfinished} deliveries are not complete: run `lifestage deliver`")
 
 
+def _outcome(decision: Decision) -> str:
+    if decision.is_stopped:
+        return " ".join((STOPPED, *decision.reasons))
+    return " ".join((ALLOWED, *(f"({code})" for code in decision.warnings)))
+
+
+def _print_guards(audience: str, decision: Decision, guards: Mapping[str, Guard]) -> None:
+    """Say of each guard that found something what it counted and what to do."""
+    for one in decision.judgements:
+        if one.status != "pass":
+            guard = guards[one.check_id]
+            output().print(
+                f"{audience}: {one.check_id} {guard.check} {one.status},"
+                f" {one.value:,.4g} (limit {one.limit:,.4g}): {guard.remedy}",
+                highlight=False,
+                markup=False,
+                soft_wrap=True,
+            )
+
+
 def _print_delivery(report: DeliveryReport) -> None:
-    why = f" ({', '.join(report.reasons)})" if report.reasons else ""
+    reasons = report.decision.reasons
+    why = f" ({', '.join(reasons)})" if reasons else ""
     rejected = sum(report.rejected.values())
     output().print(
         f"{report.delivery.audience} to {report.delivery.destination}:"

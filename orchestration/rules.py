@@ -24,6 +24,7 @@ from orchestration.measures.audience_tables import (
     ProtectedAttribute,
 )
 from orchestration.measures.checks import Definition
+from orchestration.measures.delivery_guards import GUARDS, STOPS, UNAPPROVABLE, Guard
 from orchestration.measures.rule_tables import (
     FixedCut,
     LifecycleStage,
@@ -116,6 +117,7 @@ PARSERS: dict[type, dict[str, Parser]] = {
         "priority": int,
         "reviewed_on": date.fromisoformat,
     },
+    Guard: {"warns_at": _number_or_none, "can_be_approved": _truth},
     Destination: {
         **dict.fromkeys(("minimum_size", "brake_from", "max_removed_rows"), int),
         **dict.fromkeys(("max_removed_share", "max_added_share"), float),
@@ -186,6 +188,35 @@ def read_activation_limits(directory: Path) -> ActivationLimits:
         return limits_of(read_table(path, Limit))
     except ValueError as error:
         raise RuleFileError(f"{path.name}: {error}; correct it") from error
+
+
+def read_guards(directory: Path) -> dict[str, Guard]:
+    """Read what is said about the guards of deliveries.
+
+    Args:
+        directory: folder that holds `delivery_guards.csv`.
+
+    Returns:
+        The guards by id, in their order.
+
+    Raises:
+        RuleFileError: the file is missing, a cell cannot be read, a guard is missing or stands
+            twice, or one that nobody may approve can be.
+    """
+    path = directory / "delivery_guards.csv"
+    rows = read_table(path, Guard)
+    if sorted(row.check_id for row in rows) != sorted(GUARDS):
+        raise RuleFileError(
+            f"{path.name}: each of {', '.join(GUARDS)} stands there once; correct the rows"
+        )
+    for row in rows:
+        if row.stops not in STOPS:
+            raise RuleFileError(
+                f"{path.name}: {row.check_id} stops {' or '.join(STOPS)}; correct the row"
+            )
+        if row.can_be_approved and row.check_id in UNAPPROVABLE:
+            raise RuleFileError(f"{path.name}: nobody approves {row.check_id}; write false")
+    return {row.check_id: row for row in sorted(rows, key=lambda row: row.check_id)}
 
 
 def read_thresholds(directory: Path) -> dict[str, Definition]:

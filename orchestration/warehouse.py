@@ -10,15 +10,18 @@ from __future__ import annotations
 import fcntl
 import re
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import duckdb
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator
     from pathlib import Path
 
+# Values of a statement, in order or by name.
+Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any]
 # The oldest format that present DuckDB can write: clients of every 1.x release open it.
 READABLE_STORAGE = "v1.0.0"
 SMALL_RESULT = 10_000
@@ -38,24 +41,24 @@ class Session:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self.connection = connection
 
-    def run(self, sql: str, parameters: Sequence[Any] = ()) -> None:
+    def run(self, sql: str, parameters: Parameters = ()) -> None:
         """Run a statement to its end and leave no open result behind."""
-        self.connection.execute(sql, list(parameters)).fetchall()
+        self.connection.execute(sql, _bound(parameters)).fetchall()
 
     def fetch(
-        self, sql: str, parameters: Sequence[Any] = (), cap: int = SMALL_RESULT
+        self, sql: str, parameters: Parameters = (), cap: int = SMALL_RESULT
     ) -> list[tuple[Any, ...]]:
         """Fetch all rows of a small result.
 
         Args:
             sql: A query; values are bound, never written into it.
-            parameters: The values.
+            parameters: The values, in order or by name.
             cap: The most rows that are small.
 
         Raises:
             WarehouseError: There are more rows: the work belongs into SQL.
         """
-        rows = self.connection.execute(sql, list(parameters)).fetchmany(cap + 1)
+        rows = self.connection.execute(sql, _bound(parameters)).fetchmany(cap + 1)
         if len(rows) > cap:
             # An unread rest would block the connection.
             self.connection.execute("select 1").fetchall()
@@ -63,7 +66,7 @@ class Session:
         return rows
 
     def fetch_records(
-        self, sql: str, parameters: Sequence[Any] = (), cap: int = SMALL_RESULT
+        self, sql: str, parameters: Parameters = (), cap: int = SMALL_RESULT
     ) -> list[dict[str, Any]]:
         """Fetch a small result as one mapping of column to value per row."""
         rows = self.fetch(sql, parameters, cap)
@@ -88,6 +91,10 @@ class Session:
             [database, schema, name],
         )
         return [(column, kind, comment) for column, kind, comment in rows]
+
+
+def _bound(parameters: Parameters) -> list[Any] | dict[str, Any]:
+    return dict(parameters) if isinstance(parameters, Mapping) else list(parameters)
 
 
 def quoted(name: str) -> str:

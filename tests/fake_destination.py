@@ -12,19 +12,22 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestration.activation import ledger
-from orchestration.activation.delivering import DeliveryReport, deliver_audience
+from orchestration.activation.delivering import DeliveryReport, prepare_delivery, send_delivery
 from orchestration.activation.destinations import Address, Delivery, Destination
 from orchestration.activation.http_endpoint import HttpEndpoint, Patience
-from orchestration.activation.planning import Limits
+from orchestration.measures.delivery_guards import Evidence, Limits, judge
+from orchestration.rules import read_guards
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence, Set
 
     from orchestration.warehouse import Session
 
+GUARDS = read_guards(Path(__file__).parents[1] / "seeds" / "rules")
 TOKEN = "topsecret-token"
 DAY = date(2026, 6, 30)
 NOW = datetime(2026, 7, 1, 3, 15, tzinfo=UTC)
@@ -200,18 +203,21 @@ class Shop:
         day: date = DAY,
         generation: str = "g1",
         limits: Limits = LAX,
+        evidence: Evidence | None = None,
+        approved: Set[str] = frozenset(),
+        rules_hash: str = "rules",
         reached: Callable[[str], None] = lambda _: None,
     ) -> DeliveryReport:
-        return deliver_audience(
+        prepared = prepare_delivery(
             self.session,
             Delivery("vip", "crm", day, generation),
-            destination,
             desired="desired",
             protected="protected",
-            limits=limits,
-            now=lambda: NOW,
-            reached=reached,
+            judge=lambda counts: judge(counts, limits, GUARDS, evidence, approved),
+            rules_hash=rules_hash,
         )
+        reached("planned")
+        return send_delivery(self.session, prepared, destination, now=lambda: NOW, reached=reached)
 
     def members(self) -> dict[str, str]:
         """Return by member what hash the ledger says the destination holds."""

@@ -203,7 +203,7 @@ def test_lists_hold_the_members_once_and_nothing_is_sent_twice(
     for report in first:
         name = report.delivery.audience
         plan = planned[name]
-        assert plan.decision.reasons == report.reasons
+        assert plan.decision.reasons == report.decision.reasons
         if plan.decision.is_stopped:
             assert name not in lists
             continue
@@ -211,7 +211,7 @@ def test_lists_hold_the_members_once_and_nothing_is_sent_twice(
         keys = sorted(row["member_key"] for row in lists[name])
         assert keys == sorted(members[name])
         assert all(row["email"].endswith("@example.com") for row in lists[name])
-    assert {report.delivery.audience for report in first if report.reasons} == {
+    assert {report.delivery.audience for report in first if report.decision.reasons} == {
         *("third_order", "lookalike_seed")
     }
 

@@ -11,13 +11,15 @@ from orchestration.check_docs import PAGE
 from orchestration.measures.check_pages import check_page
 from orchestration.measures.judges.registry import FAMILY_CHECK, JUDGES, REQUIRED
 from orchestration.measures.thresholds import lint_thresholds
-from orchestration.rules import RuleFileError, read_thresholds
+from orchestration.rules import RuleFileError, read_guards, read_thresholds
 from tests.judged import DEFINITIONS, RULES_DIR
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 SEED = RULES_DIR / "quality_thresholds.csv"
+
+GUARDS = read_guards(RULES_DIR)
 
 
 def found(check_id: str, **fields: Any) -> list[tuple[str, str]]:
@@ -35,12 +37,12 @@ def test_every_check_has_a_row_and_a_judge():
 
 
 def test_the_page_is_made_of_the_seed():
-    assert PAGE.read_text(encoding="utf-8") == check_page(DEFINITIONS)
+    assert PAGE.read_text(encoding="utf-8") == check_page(DEFINITIONS, GUARDS)
 
 
 def test_the_page_holds_every_part_of_every_check():
-    page = check_page(DEFINITIONS)
-    for one in DEFINITIONS.values():
+    page = check_page(DEFINITIONS, GUARDS)
+    for one in (*DEFINITIONS.values(), *GUARDS.values()):
         for part in (one.check, one.title, one.measures, one.why, one.remedy):
             assert part in page
 

@@ -35,11 +35,23 @@ from orchestration.activation.destinations import (
 )
 from orchestration.activation.files import MANIFEST_FILE, FolderOfFiles, Format
 from orchestration.activation.http_endpoint import HttpEndpoint, Patience
-from orchestration.activation.planning import Counts, Limits, PlanError, brake
+from orchestration.activation.planning import PlanError
 from orchestration.activation.postgres_table import MirrorTable
 from orchestration.generations import file_hash
+from orchestration.measures.delivery_guards import Counts, Limits, judge
 from orchestration.warehouse import Session, open_database, open_scratch
-from tests.fake_destination import DAY, FAULTS, LAX, TOKEN, Endpoint, Server, Shop, client, people
+from tests.fake_destination import (
+    DAY,
+    FAULTS,
+    GUARDS,
+    LAX,
+    TOKEN,
+    Endpoint,
+    Server,
+    Shop,
+    client,
+    people,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -215,7 +227,7 @@ def test_the_key_of_the_plan_is_the_documented_one(shop: Shop, endpoint: Endpoin
     ],
 )
 def test_the_brake_stops_what_is_likely_a_mistake(counts: Counts, reasons: tuple[str]) -> None:
-    decision = brake(counts, LIMITS)
+    decision = judge(counts, LIMITS, GUARDS)
     assert decision.reasons == reasons
     assert decision.is_stopped is bool(reasons)
 
@@ -225,14 +237,14 @@ def test_many_removals_need_a_look_even_where_the_share_is_allowed(
     previous: int, removed: int
 ) -> None:
     limits = replace(LIMITS, max_removed_share=0.9)
-    stopped = brake(Counts(previous, previous - removed, 0, removed), limits).reasons
+    stopped = judge(Counts(previous, previous - removed, 0, removed), limits, GUARDS).reasons
     assert stopped == (("G02",) if (previous, removed) == (2000, 501) else ())
 
 
 @given(previous=st.integers(0, 10_000), removed=st.integers(0, 10_000), more=st.integers(0, 10_000))
 def test_more_removals_never_release_the_brake(previous: int, removed: int, more: int) -> None:
-    less = brake(Counts(previous, 500, 0, removed), LIMITS).reasons
-    assert set(less) <= set(brake(Counts(previous, 500, 0, removed + more), LIMITS).reasons)
+    less = judge(Counts(previous, 500, 0, removed), LIMITS, GUARDS).reasons
+    assert set(less) <= set(judge(Counts(previous, 500, 0, removed + more), LIMITS, GUARDS).reasons)
 
 
 def names(number: int, start: int = 0) -> list[str]:
@@ -248,7 +260,7 @@ def test_when_stopped_only_protected_removals_go_out(shop: Shop, endpoint: Endpo
     shop.wants(people(*names(70)) | people("new"))
     shop.protects({"m0001": "consent", "m0099": "erasure", "nobody": "suppression"})
     report = shop.delivers(client(endpoint), limits=limits, generation="g2")
-    assert (report.status, report.reasons) == ("stopped", ("G01",))
+    assert (report.status, report.decision.reasons) == ("stopped", ("G01",))
     assert (report.counts.removed, report.counts.previous) == (29, 100)
     assert endpoint.server.sent() == [("remove", "m0001"), ("remove", "m0099")]
     assert len(shop.members()) == 98

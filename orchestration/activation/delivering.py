@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from orchestration.activation import ledger
 from orchestration.activation.destinations import Batch, DestinationError, Row
 from orchestration.activation.ledger import SCHEMA, SENDING
-from orchestration.activation.planning import PLAN, WANTED, Counts, brake, make_plan
+from orchestration.activation.planning import PLAN, WANTED, make_plan
+from orchestration.measures.delivery_guards import Counts
 from orchestration.warehouse import quoted
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from orchestration.activation.destinations import Delivery, Destination
-    from orchestration.activation.planning import Decision, Limits, Plan
+    from orchestration.activation.planning import Plan
+    from orchestration.measures.delivery_guards import Decision
     from orchestration.warehouse import Session
 
 ROWS_PER_PAGE = 5000
@@ -35,9 +37,9 @@ class DeliveryReport:
 
     Attributes:
         delivery: What was delivered where.
-        status: complete, stopped (by the brake; only protected removals went out) or incomplete.
-        reasons: Codes of the checks that stopped it.
-        counts: What the brake judged.
+        status: complete, stopped (by a guard; only protected removals went out) or incomplete.
+        decision: What the guards said.
+        counts: What they judged.
         added: Additions that the runs of this delivery achieved.
         updated: Updates, likewise.
         removed: Removals, likewise.
@@ -48,7 +50,7 @@ class DeliveryReport:
 
     delivery: Delivery
     status: str
-    reasons: tuple[str, ...]
+    decision: Decision
     counts: Counts
     added: int
     updated: int
@@ -57,55 +59,97 @@ class DeliveryReport:
     unknown: int
 
 
-def deliver_audience(
+@dataclass(frozen=True)
+class PreparedDelivery:
+    """A delivery that was planned and judged; the plan lies in the table `delivery_plan`.
+
+    Attributes:
+        delivery: What is delivered where.
+        run_number: The number of the run.
+        plan: What is planned.
+        counts: What the guards judged.
+        outstanding: Additions and removals that were let go before and are still planned.
+        decision: What the guards said.
+        rules_hash: The rules that made the list.
+    """
+
+    delivery: Delivery
+    run_number: int
+    plan: Plan
+    counts: Counts
+    outstanding: tuple[int, int]
+    decision: Decision
+    rules_hash: str
+
+
+def prepare_delivery(
     session: Session,
     delivery: Delivery,
-    destination: Destination,
     *,
     desired: str,
     protected: str,
-    limits: Limits,
-    now: Callable[[], datetime],
-    reached: Callable[[str], None] = lambda _: None,
-) -> DeliveryReport:
-    """Bring one destination to hold the members of one audience.
+    judge: Callable[[Counts], Decision],
+    rules_hash: str,
+) -> PreparedDelivery:
+    """Plan what brings one destination to hold the members of one audience, and judge it.
 
     Args:
         session: The warehouse, with the tables of the ledger.
         delivery: What is delivered where.
-        destination: Takes the rows.
         desired: The relation of the members that there should be, see `planning.make_plan`.
-        protected: The relation of those who must leave whatever the brake says.
-        limits: What the brake judges by.
-        now: Tells the time for the ledger.
-        reached: Told the steps: planned, opened, and for each batch intended, sent, recorded.
+        protected: The relation of those who must leave whatever the guards say.
+        judge: Says what speaks against sending it.
+        rules_hash: The rules that made the list.
 
     Raises:
-        PlanError: The relations cannot be used; nothing was sent.
-        DestinationError: The destination cannot be used; the next run goes on from there.
+        PlanError: The relations cannot be used.
     """
     run_number = ledger.next_run(session, delivery)
     plan = make_plan(session, delivery, run_number, desired=desired, protected=protected)
-    reached("planned")
     counts, outstanding = _counts(plan, *ledger.outstanding(session, delivery))
-    run = _Run(session, delivery, run_number, plan, brake(counts, limits))
-    run.open(outstanding, now())
+    return PreparedDelivery(
+        delivery, run_number, plan, counts, outstanding, judge(counts), rules_hash
+    )
+
+
+def send_delivery(
+    session: Session,
+    prepared: PreparedDelivery,
+    destination: Destination,
+    *,
+    now: Callable[[], datetime],
+    reached: Callable[[str], None] = lambda _: None,
+) -> DeliveryReport:
+    """Send what was planned, or of a stopped list what nothing may stop.
+
+    Args:
+        session: The session that planned it.
+        prepared: What is to be sent.
+        destination: Takes the rows.
+        now: Tells the time for the ledger.
+        reached: Told the steps: opened, and for each batch intended, sent, recorded.
+
+    Raises:
+        DestinationError: The destination cannot be used; the next run goes on from there.
+    """
+    run = _Run(session, prepared)
+    run.open(now())
     reached("opened")
     is_sent = False
     try:
         is_sent = run.send(destination, reached)
     except DestinationError:
-        ledger.close_delivery(session, delivery, now(), is_sent=False)
+        ledger.close_delivery(session, prepared.delivery, now(), is_sent=False)
         raise
-    ledger.close_delivery(session, delivery, now(), is_sent=is_sent)
-    return run.report(counts)
+    ledger.close_delivery(session, prepared.delivery, now(), is_sent=is_sent)
+    return run.report()
 
 
 def _counts(plan: Plan, added_before: int, removed_before: int) -> tuple[Counts, tuple[int, int]]:
     """Leave out what was let go before and only did not get through.
 
     Returns:
-        What the brake judges, and the outstanding additions and removals as they are known.
+        What the guards judge, and the outstanding additions and removals as they are known.
     """
     # What was let go and is not planned any more is not outstanding.
     added, removed = min(added_before, plan.added), min(removed_before, plan.removed)
@@ -123,30 +167,27 @@ class _Run:
     """A plan on its way; it lies in the temporary table `delivery_plan`."""
 
     session: Session
-    delivery: Delivery
-    run_number: int
-    plan: Plan
-    decision: Decision
+    prepared: PreparedDelivery
 
-    def open(self, outstanding: tuple[int, int], now: datetime) -> None:
-        """Write down that it begins.
-
-        Args:
-            outstanding: Additions and removals that were let go before and are still planned.
-            now: When it begins.
-        """
+    def open(self, now: datetime) -> None:
+        """Write down that it begins."""
         query = f"select count(*) from {PLAN} where {self._sendable}"
-        let_go = (self.plan.added, self.plan.removed)
-        added, removed = outstanding if self.decision.is_stopped else let_go
+        plan, is_stopped = self.prepared.plan, self.prepared.decision.is_stopped
+        let_go = (plan.added, plan.removed)
+        added, removed = self.prepared.outstanding if is_stopped else let_go
+        # The rules of a stopped list were not let go, so those of the last one still are.
+        known = ledger.rules_let_go(self.session, self.delivery)
         counts = {
-            "previous": self.plan.previous,
-            "desired": self.plan.desired,
+            "previous": plan.previous,
+            "desired": plan.desired,
             "planned": self.session.fetch(query)[0][0],
             "outstanding_added": added,
             "outstanding_removed": removed,
-            "reasons": list(self.decision.reasons),
+            "rules_hash": known if is_stopped else self.prepared.rules_hash,
+            "reasons": list(self.prepared.decision.reasons),
         }
-        ledger.open_delivery(self.session, self.delivery, self.run_number, counts, now)
+        ledger.open_delivery(self.session, self.delivery, self.prepared.run_number, counts, now)
+        ledger.record_guards(self.session, self.delivery, self.prepared.decision.judgements)
         ledger.forget_rejected(self.session, self.delivery, PLAN)
 
     def send(self, destination: Destination, reached: Callable[[str], None]) -> bool:
@@ -171,14 +212,14 @@ class _Run:
             silent = 0 if is_heard else silent + 1
         return False
 
-    def report(self, counts: Counts) -> DeliveryReport:
+    def report(self) -> DeliveryReport:
         """Tell how it ended."""
         known = ledger.read_delivery(self.session, self.delivery)
         return DeliveryReport(
             delivery=self.delivery,
             status=known["status"],
-            reasons=self.decision.reasons,
-            counts=counts,
+            decision=self.prepared.decision,
+            counts=self.prepared.counts,
             added=known["added"],
             updated=known["updated"],
             removed=known["removed"],
@@ -187,16 +228,21 @@ class _Run:
         )
 
     @property
+    def delivery(self) -> Delivery:
+        """What is delivered where."""
+        return self.prepared.delivery
+
+    @property
     def _place(self) -> list[str]:
         return [self.delivery.audience, self.delivery.destination]
 
     @property
     def _sendable(self) -> str:
-        return "is_protected" if self.decision.is_stopped else "true"
+        return "is_protected" if self.prepared.decision.is_stopped else "true"
 
     @property
     def _payload(self) -> str:
-        return "".join(f", wanted.{quoted(name)}" for name, _ in self.plan.columns)
+        return "".join(f", wanted.{quoted(name)}" for name, _ in self.prepared.plan.columns)
 
     def _stage(self, after: int, size: int | None) -> int | None:
         """Put the next changes into the table `delivery_sending`.
@@ -235,10 +281,10 @@ class _Run:
         return Batch(
             delivery=self.delivery,
             key=self.session.fetch(query)[0][0],
-            run_number=self.run_number,
-            columns=self.plan.columns,
+            run_number=self.prepared.run_number,
+            columns=self.prepared.plan.columns,
             rows=self._rows(),
-            members=None if self.decision.is_stopped else self._members(),
+            members=None if self.prepared.decision.is_stopped else self._members(),
         )
 
     def _rows(self) -> Iterator[Row]:

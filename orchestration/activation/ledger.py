@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from orchestration.activation.destinations import Delivery, Operation, Outcome
+    from orchestration.measures.delivery_guards import Judgement
     from orchestration.warehouse import Session
 
 SCHEMA = "delivery"
@@ -90,14 +91,52 @@ DELIVERIES = TableContract(
             "How it ended; open while it runs, and after it was killed.",
             accepted=("open", "complete", "incomplete", "stopped"),
         ),
-        Column("reasons", "VARCHAR", "Codes of the checks that stopped it, as JSON."),
+        Column("reasons", "VARCHAR", "Guards that stopped it, as JSON."),
+        Column(
+            "rules_hash", "VARCHAR", "The rules of the last list that was let go.", is_nullable=True
+        ),
         Column("started_at", "TIMESTAMPTZ", "When its last run began."),
         Column("finished_at", "TIMESTAMPTZ", "When its last run ended.", is_nullable=True),
     ),
     key=("audience", "destination", "as_of_date", "generation"),
     description="What was delivered. One row per audience, destination, day and generation.",
 )
-TABLES = {"members": MEMBERS, "attempts": ATTEMPTS, "deliveries": DELIVERIES}
+GUARDED = TableContract(
+    (
+        AUDIENCE,
+        DESTINATION,
+        AS_OF,
+        GENERATION,
+        Column("check_id", "VARCHAR", "The guard, see docs/checks.md."),
+        Column(
+            "status", "VARCHAR", "What it said.", accepted=("pass", "warn", "error", "approved")
+        ),
+        Column("value", "DOUBLE", "What it counted."),
+        Column("limit_value", "DOUBLE", "Beyond which it stops the list."),
+    ),
+    key=("audience", "destination", "as_of_date", "generation", "check_id"),
+    description="What the guards said of the last run of each delivery."
+    " One row per delivery and guard.",
+)
+APPROVALS = TableContract(
+    (
+        AUDIENCE,
+        AS_OF,
+        GENERATION,
+        Column("check_id", "VARCHAR", "The guard whose error is accepted."),
+        Column("approved_by", "VARCHAR", "Who accepted it."),
+        Column("reason", "VARCHAR", "Why."),
+    ),
+    key=("audience", "as_of_date", "generation", "check_id", "approved_by", "reason"),
+    description="Stopped lists that a person let go. One row per list, guard and approval.",
+)
+TABLES = {
+    "members": MEMBERS,
+    "attempts": ATTEMPTS,
+    "deliveries": DELIVERIES,
+    "guards": GUARDED,
+    "approvals": APPROVALS,
+}
 
 # The same key as that of `idempotency_key`, of the relations `asked` and `changes` of a plan.
 KEY_SQL = """sha256(concat_ws(
@@ -156,6 +195,28 @@ def outstanding(session: Session, delivery: Delivery) -> tuple[int, int]:
     return rows[0] if rows else (0, 0)
 
 
+def rules_let_go(session: Session, delivery: Delivery) -> str | None:
+    """Tell the rules of the last list that was let go; None before the first."""
+    rows = session.fetch(
+        f"select rules_hash from {SCHEMA}.deliveries"
+        " where audience = ? and destination = ? order by run_number desc limit 1",
+        _place(delivery),
+    )
+    return rows[0][0] if rows else None
+
+
+def record_guards(session: Session, delivery: Delivery, judgements: Sequence[Judgement]) -> None:
+    """Write down what the guards said of a delivery, in place of what they said before."""
+    with transaction(session):
+        session.run(f"delete from {SCHEMA}.guards where {_HERE}", _whole(delivery))
+        for one in judgements:
+            session.run(
+                f"insert into {SCHEMA}.guards ({', '.join(GUARDED.names)})"
+                " values (?, ?, ?, ?, ?, ?, ?, ?)",
+                [*_whole(delivery), one.check_id, one.status, one.value, one.limit],
+            )
+
+
 def open_delivery(
     session: Session, delivery: Delivery, run_number: int, counts: dict[str, Any], now: datetime
 ) -> None:
@@ -166,7 +227,7 @@ def open_delivery(
         delivery: What is delivered where.
         run_number: The number of the run.
         counts: Values for the columns previous, desired, planned, outstanding_added,
-            outstanding_removed and reasons (a list).
+            outstanding_removed, rules_hash and reasons (a list).
         now: When it begins.
     """
     known = session.fetch_records(

@@ -11,9 +11,11 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from orchestration.activation.normalise import NORMALISERS
+from orchestration.measures.audience_tables import ANY, GRANT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import date
 
     from orchestration.measures.audience_tables import Audience, Destination
     from orchestration.warehouse import Session
@@ -54,37 +56,63 @@ def desired_members(session: Session, audience: Audience, destination: Destinati
     return unusable
 
 
-def protected_removals(session: Session, audience: Audience) -> None:
-    """Write who must leave, whatever the brake says, into the table `delivery_protected`.
+def protected_removals(session: Session, audience: Audience, as_of: date) -> None:
+    """Write who must leave, whatever the guards say, into the table `delivery_protected`.
 
-    That is everybody with an objection of their own, described by the audience or not, and
-    everybody whom the warehouse does not know any more: merged into another account, or erased.
+    That is everybody with an objection of their own, described by the audience or not; every
+    member whose yes ended or who is too young for ads; and everybody whom the warehouse does not
+    know any more: merged into another account, or erased.
     """
     causes = ", ".join(f"('{reason}', '{cause}')" for reason, cause in CAUSES.items())
     session.run(
         f"""
         create or replace temp table {PROTECTED} as
         with causes (reason, cause) as (values {causes}),
-        as_of as (select max(as_of_date) as as_of_date from activation.activation_days),
+        held as (
+            select distinct customer_id
+            from delivery.members
+            where audience = $audience
+        ),
         decided as (
             select decisions.customer_id, causes.cause
             from activation.activation_decisions as decisions
-            inner join as_of on decisions.as_of_date = as_of.as_of_date
             inner join causes on decisions.reason = causes.reason
-            where decisions.audience = ?
+            where decisions.audience = $audience and decisions.as_of_date = $as_of
         ),
         suppressed as (
-            select suppressed.customer_id, 'suppression' as cause
-            from activation.activation_suppressed as suppressed
-            inner join as_of on suppressed.suppressed_from <= as_of.as_of_date
-            where suppressed.purpose in ('all', ?)
+            select customer_id, 'suppression' as cause
+            from activation.activation_suppressed
+            where suppressed_from <= $as_of and purpose in ('all', $purpose)
+        ),
+        said as (
+            select *
+            from activation.activation_consents
+            where purpose = $purpose and channel = $channel and as_of_date = $as_of
         ),
         refused as (
-            select consents.customer_id, 'consent' as cause
-            from activation.activation_consents as consents
-            inner join as_of on consents.as_of_date = as_of.as_of_date
-            where consents.purpose = ? and consents.channel = ? and not consents.is_granted
-                and consents.is_refused
+            select customer_id, 'consent' as cause
+            from said
+            where is_refused
+        ),
+        -- Whoever is no candidate any more is not asked by the models, and may still be held.
+        ended as (
+            select held.customer_id, 'consent' as cause
+            from held
+            inner join activation.people as people on held.customer_id = people.customer_id
+            left join rules.consent_requirements as own_rules
+                on
+                    people.country = own_rules.region
+                    and own_rules.purpose = $purpose
+                    and own_rules.channel = $channel
+            left join rules.consent_requirements as rules_everywhere
+                on
+                    rules_everywhere.region = '{ANY}'
+                    and rules_everywhere.purpose = $purpose
+                    and rules_everywhere.channel = $channel
+            left join said on held.customer_id = said.customer_id
+            where
+                coalesce(own_rules.requires, rules_everywhere.requires, '{GRANT}') = '{GRANT}'
+                and not coalesce(said.is_granted, false)
         ),
         merged as (
             select distinct customer_id, 'merge' as cause
@@ -92,12 +120,11 @@ def protected_removals(session: Session, audience: Audience) -> None:
             where customer_id <> holder_id
         ),
         gone as (
-            select distinct members.customer_id, 'erasure' as cause
-            from delivery.members as members
-            left join marts.customers as customers on members.customer_id = customers.customer_id
-            left join merged on members.customer_id = merged.customer_id
-            where members.audience = ? and customers.customer_id is null
-                and merged.customer_id is null
+            select held.customer_id, 'erasure' as cause
+            from held
+            left join marts.customers as customers on held.customer_id = customers.customer_id
+            left join merged on held.customer_id = merged.customer_id
+            where customers.customer_id is null and merged.customer_id is null
         ),
         removals as (
             select * from decided
@@ -105,6 +132,8 @@ def protected_removals(session: Session, audience: Audience) -> None:
             select * from suppressed
             union all
             select * from refused
+            union all
+            select * from ended
             union all
             select * from merged
             union all
@@ -118,13 +147,12 @@ def protected_removals(session: Session, audience: Audience) -> None:
             cause
         from removals
         """,
-        [
-            audience.audience,
-            audience.purpose,
-            audience.purpose,
-            audience.channel,
-            audience.audience,
-        ],
+        {
+            "audience": audience.audience,
+            "purpose": audience.purpose,
+            "channel": audience.channel,
+            "as_of": as_of,
+        },
     )
 
 

@@ -1,7 +1,8 @@
-"""What has to be sent so that a destination holds what it should, and whether it may be sent.
+"""What has to be sent so that a destination holds what it should.
 
 A diff in SQL between the members that an audience should have and those that the ledger says the
-destination has, and a brake on it. Nothing is sent or written down here.
+destination has. Whether it may be sent is judged by `orchestration.measures.delivery_guards`.
+Nothing is sent or written down here.
 """
 
 from __future__ import annotations
@@ -32,56 +33,6 @@ class PlanError(Exception):
 
 
 @dataclass(frozen=True)
-class Counts:
-    """How much a plan would change, in members.
-
-    Attributes:
-        previous: Those that the destination should have by what was let go before.
-        desired: Those that it should have now.
-        added: New ones that were not let go before.
-        removed: Those who left by the rules, and whose removal was not let go before.
-    """
-
-    previous: int
-    desired: int
-    added: int
-    removed: int
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How much may change without a person looking at it.
-
-    Attributes:
-        judged_from: The smallest number of members whose shares are judged.
-        max_removed_share: The largest share of members that may be removed.
-        max_removed: The most members that may be removed...
-        max_removed_of: ...or this share of them, whichever is more.
-        max_added_share: The largest number of new members as a share of the present ones.
-        minimum_size: The fewest members that the destination can use.
-    """
-
-    judged_from: int
-    max_removed_share: float
-    max_removed: int
-    max_removed_of: float
-    max_added_share: float
-    minimum_size: int
-
-
-@dataclass(frozen=True)
-class Decision:
-    """Whether a plan may go out; when it is stopped, only protected removals do."""
-
-    reasons: tuple[str, ...]
-
-    @property
-    def is_stopped(self) -> bool:
-        """Whether anything speaks against it."""
-        return bool(self.reasons)
-
-
-@dataclass(frozen=True)
 class Plan:
     """What is in the temporary table `delivery_plan`.
 
@@ -98,25 +49,6 @@ class Plan:
     previous: int
     added: int
     removed: int
-
-
-def brake(counts: Counts, limits: Limits) -> Decision:
-    """Stop what is more likely a mistake than the truth.
-
-    Returns:
-        The codes of the checks that speak against it, as docs/checks.md numbers them: G01 share
-        removed, G02 number removed, G03 share added, G04 emptied, G05 below the minimum size.
-    """
-    previous, removed = counts.previous, counts.removed
-    most_removed = max(limits.max_removed, limits.max_removed_of * previous)
-    against = {
-        "G01": previous >= limits.judged_from and removed > limits.max_removed_share * previous,
-        "G02": removed > most_removed,
-        "G03": previous > 0 and counts.added > limits.max_added_share * previous,
-        "G04": previous > 0 and counts.desired == 0,
-        "G05": counts.desired < limits.minimum_size,
-    }
-    return Decision(tuple(code for code, is_against in against.items() if is_against))
 
 
 def make_plan(

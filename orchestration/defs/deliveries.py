@@ -26,9 +26,9 @@ LET_GO, GUARDED, COMPLETE = "messages_allowed", "audience_guards", "deliveries_c
 CHECKS = {
     LET_GO: "The verdict on the published tables allows messages, and they are those of the"
     " warehouse.\n\nWhat to do: see the checks that hold them with `lifestage checks`.",
-    GUARDED: "No audience shrinks, grows or empties more than its destination allows, and none is"
-    " smaller than it serves (G01 to G05).\n\nWhat to do: look at `lifestage plan`, mend the rule"
-    " or the feed; who objected has left the list already.",
+    GUARDED: "No guard of docs/checks.md (G01 to G12) stopped a list.\n\nWhat to do: look at"
+    " `lifestage plan`, mend the rule or the feed, or let the list go with `lifestage approve"
+    " --audience`; who objected has left it already.",
     COMPLETE: "Every destination said of every change what became of it, and rejected none.\n\nWhat"
     " to do: read the reasons; the next delivery tries the same changes again.",
 }
@@ -85,8 +85,12 @@ def deliveries_asset(
 
 
 def _guarded(reports: Sequence[DeliveryReport]) -> tuple[bool, dict[str, Any]]:
-    stopped = {one.delivery.audience: ", ".join(one.reasons) for one in reports if one.reasons}
-    return not stopped, stopped or {"stopped": "none"}
+    told = {
+        one.delivery.audience: ", ".join((*one.decision.reasons, *one.decision.warnings))
+        for one in reports
+        if one.decision.reasons or one.decision.warnings
+    }
+    return not any(one.decision.is_stopped for one in reports), told or {"stopped": "none"}
 
 
 def _complete(reports: Sequence[DeliveryReport]) -> tuple[bool, dict[str, Any]]:
@@ -111,7 +115,7 @@ def _table(reports: Sequence[DeliveryReport]) -> str:
     header = "| audience | destination | | added | removed | updated | rejected | not answered |"
     lines = [
         f"| {one.delivery.audience} | {one.delivery.destination} |"
-        f" {' '.join((one.status, *one.reasons))} | {one.added:,} | {one.removed:,} |"
+        f" {' '.join((one.status, *one.decision.reasons))} | {one.added:,} | {one.removed:,} |"
         f" {one.updated:,} | {sum(one.rejected.values()):,} | {one.unknown:,} |"
         for one in reports
     ]

@@ -37,6 +37,7 @@ from orchestration.rules import (
     RuleFileError,
     read_activation_limits,
     read_audiences,
+    read_guards,
     read_rules,
     read_thresholds,
 )
@@ -145,6 +146,7 @@ def _check_rules(context: dg.AssetExecutionContext, directory: Path, preset: str
     try:
         rules = read_rules(directory)
         read_activation_limits(directory)
+        read_guards(directory)
         findings = [
             *lint_rules(rules, [preset]),
             *lint_thresholds(read_thresholds(directory)),

@@ -1,6 +1,6 @@
 """The checks as a page for people.
 
-The texts and numbers are those of the seed `quality_thresholds`; writing the file is
+The texts and numbers are those of the seeds `quality_thresholds` and `delivery_guards`; writing the file is
 `orchestration.check_docs`.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestration.measures.checks import Definition, written
+from orchestration.measures.delivery_guards import NEVER_STOPS, Guard
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,11 +26,18 @@ BLOCKS_SHOWN = {
     "audience": "the audience of the segment",
     "none": "nothing",
 }
+GUARDS_HEAD = """## Guards of deliveries
+
+Every list is judged by these before it leaves, each on its own: a stopped list sends only the removals of people who
+object, were erased or merged, and other lists go on. The limits stand in `destinations.csv`, the texts in
+`delivery_guards.csv`; what they said is in `delivery.guards` of the warehouse. A person lets one list of one day go with
+`lifestage approve G01 --audience win_back --as-of ... --by ... --reason ...`.
+"""
 HEAD = """# Checks
 
 Every night is judged by these checks before anything is published. Each result is a row of
 `check_results` with its number, its limits and one sentence. This page is made from
-`seeds/rules/quality_thresholds.csv` by `python -m orchestration.check_docs`.
+`seeds/rules/quality_thresholds.csv` and `delivery_guards.csv` by `python -m orchestration.check_docs`.
 
 - A check says `pass`, `warn`, `error` or `insufficient_data`. No number (NULL, NaN, infinity) is an
   error of a required check and `insufficient_data` of any other; a check that breaks is an error.
@@ -38,11 +46,12 @@ Every night is judged by these checks before anything is published. Each result 
 """
 
 
-def check_page(definitions: Mapping[str, Definition]) -> str:
+def check_page(definitions: Mapping[str, Definition], guards: Mapping[str, Guard]) -> str:
     """Show the checks to people, as Markdown.
 
     Args:
         definitions: the checks by id.
+        guards: the guards of deliveries by id.
 
     Returns:
         A page with a table of contents by group and four parts per check.
@@ -52,7 +61,33 @@ def check_page(definitions: Mapping[str, Definition]) -> str:
         own = [one for one in definitions.values() if one.asset == asset]
         parts.append(f"## {title}\n")
         parts += [_section(one) for one in sorted(own, key=lambda one: one.check_id)]
+    parts += [GUARDS_HEAD, *(_guard_section(one) for one in guards.values())]
     return "\n".join(parts)
+
+
+def _guard_section(guard: Guard) -> str:
+    lines = [
+        f"### {guard.check_id} {guard.check}\n",
+        f"**{guard.title}.**\n",
+        f"- *Measures:* {guard.measures}",
+        f"- *Why:* {guard.why}",
+        f"- *What to do:* {guard.remedy}",
+        f"- *Alarms:* {_guard_rule(guard)}\n",
+    ]
+    return "\n".join(lines)
+
+
+def _guard_rule(guard: Guard) -> str:
+    """Say in words when a guard warns, when it stops a list, and who may let it go."""
+    rules = []
+    if guard.warns_at is not None:
+        part = f"{written(guard.warns_at)} of the limit" if guard.warns_at else "0"
+        rules.append(f"warns {guard.stops} {part}")
+    if guard.check_id in NEVER_STOPS:
+        return f"{'; '.join(rules)}; stops nothing."
+    rules.append(f"stops the list {guard.stops} the limit")
+    rules.append("a person may let it go" if guard.can_be_approved else "nobody may let it go")
+    return "; ".join(rules) + "."
 
 
 def _section(definition: Definition) -> str:
