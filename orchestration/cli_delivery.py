@@ -86,7 +86,7 @@ def _print_guards(audience: str, decision: Decision, guards: Mapping[str, Guard]
         if one.status != "pass":
             guard = guards[one.check_id]
             output().print(
-                f"{audience}: {one.check_id} {guard.check} {one.status},"
+                f"{audience}: {one.check_id} {guard.check_name} {one.status},"
                 f" {one.value:,.4g} (limit {one.limit:,.4g}): {guard.remedy}",
                 highlight=False,
                 markup=False,

@@ -52,12 +52,12 @@ def approve_list(
     by, reason = " ".join(by.split()), " ".join(reason.split())
     if not by or not reason:
         raise ApprovalError("an approval needs a name and a reason: give --by and --reason")
-    own = [guard for guard in guards.values() if check in (guard.check_id, guard.check)]
+    own = [guard for guard in guards.values() if check in (guard.check_id, guard.check_name)]
     if not own:
         raise ApprovalError(f"no guard of that name; known are {', '.join(guards)}")
     guard = own[0]
     if not guard.can_be_approved:
-        raise ApprovalError(f"{guard.check} cannot be approved: {guard.remedy}")
+        raise ApprovalError(f"{guard.check_name} cannot be approved: {guard.remedy}")
     make_tables(session)
     stopped = session.fetch(
         f"select generation, reasons from {SCHEMA}.deliveries"
@@ -66,7 +66,7 @@ def approve_list(
     )
     if not stopped or guard.check_id not in json.loads(stopped[0][1]):
         raise ApprovalError(
-            f"{guard.check} stopped no list of that audience as of {as_of}:"
+            f"{guard.check_name} stopped no list of that audience as of {as_of}:"
             " see `lifestage plan` and run `lifestage deliver`"
         )
     row = [audience, as_of, stopped[0][0], guard.check_id, by, reason]

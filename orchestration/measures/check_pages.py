@@ -1,7 +1,7 @@
 """The checks as a page for people.
 
-The texts and numbers are those of the seeds `quality_thresholds` and `delivery_guards`; writing the file is
-`orchestration.check_docs`.
+The texts and numbers are those of the seeds `quality_thresholds` and `delivery_guards`; writing
+the file is `orchestration.check_docs`.
 """
 
 from __future__ import annotations
@@ -28,16 +28,18 @@ BLOCKS_SHOWN = {
 }
 GUARDS_HEAD = """## Guards of deliveries
 
-Every list is judged by these before it leaves, each on its own: a stopped list sends only the removals of people who
-object, were erased or merged, and other lists go on. The limits stand in `destinations.csv`, the texts in
-`delivery_guards.csv`; what they said is in `delivery.guards` of the warehouse. A person lets one list of one day go with
+Every list is judged by these before it leaves, each on its own: a stopped list sends only the
+removals of people who object, were erased or merged, and other lists go on. The limits stand in
+`destinations.csv`, the texts in `delivery_guards.csv`; what they said is in `delivery.guards` of
+the warehouse. A person lets one list of one day go with
 `lifestage approve G01 --audience win_back --as-of ... --by ... --reason ...`.
 """
 HEAD = """# Checks
 
 Every night is judged by these checks before anything is published. Each result is a row of
 `check_results` with its number, its limits and one sentence. This page is made from
-`seeds/rules/quality_thresholds.csv` and `delivery_guards.csv` by `python -m orchestration.check_docs`.
+`quality_thresholds.csv` and `delivery_guards.csv` of `seeds/rules` by
+`python -m orchestration.check_docs`.
 
 - A check says `pass`, `warn`, `error` or `insufficient_data`. No number (NULL, NaN, infinity) is an
   error of a required check and `insufficient_data` of any other; a check that breaks is an error.
@@ -67,7 +69,7 @@ def check_page(definitions: Mapping[str, Definition], guards: Mapping[str, Guard
 
 def _guard_section(guard: Guard) -> str:
     lines = [
-        f"### {guard.check_id} {guard.check}\n",
+        f"### {guard.check_id} {guard.check_name}\n",
         f"**{guard.title}.**\n",
         f"- *Measures:* {guard.measures}",
         f"- *Why:* {guard.why}",

@@ -30,7 +30,7 @@ class Guard:
 
     Attributes:
         check_id: G01 to G12.
-        check: Its name.
+        check_name: Its name.
         title: What it looks at, for people.
         stops: On which side of the limit a list is stopped.
         warns_at: The part of the limit from which on it warns; none never warns.
@@ -41,7 +41,7 @@ class Guard:
     """
 
     check_id: str
-    check: str
+    check_name: str
     title: str
     stops: str
     warns_at: float | None
