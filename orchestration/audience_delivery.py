@@ -29,6 +29,7 @@ from orchestration.activation.lists import (
     protected_removals,
 )
 from orchestration.activation.postgres_table import MirrorTable
+from orchestration.dbt_vars import dbt_vars
 from orchestration.erasure.traces import DELIVERIES_DIR
 from orchestration.gate import decide
 from orchestration.measures.audience_rules import audiences_in_force
@@ -150,13 +151,14 @@ def _prepared(
     ledger.make_tables(session)
     rules = rules_dir(settings, config)
     book, guards = read_audiences(rules), read_guards(rules)
+    variables = dbt_vars(config, status.as_of_date)
     for audience, destination in _wanted(book, config, only):
         delivery = Delivery(
             audience.audience, destination.destination, status.as_of_date, status.generation
         )
         protected_removals(session, audience, delivery.as_of_date)
         unusable = desired_members(session, audience, destination)
-        rules_hash = rules_of(session, config, book, audience)
+        rules_hash = rules_of(session, variables, book, audience)
         evidence = find_evidence(
             session, delivery, audience, destination, book=book, rules_hash=rules_hash
         )

@@ -8,7 +8,7 @@ very rows that would be sent. What follows is decided by `orchestration.measures
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orchestration.activation.ledger import rules_let_go
 from orchestration.activation.lists import DESIRED
@@ -19,8 +19,9 @@ from orchestration.measures.delivery_guards import Evidence
 from orchestration.provenance import hash_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from orchestration.activation.destinations import Delivery
-    from orchestration.config import Config
     from orchestration.measures.audience_tables import Audience, AudienceBook, Destination
     from orchestration.warehouse import Session
 
@@ -84,14 +85,23 @@ def find_evidence(
     )
 
 
-def rules_of(session: Session, config: Config, book: AudienceBook, audience: Audience) -> str:
-    """Hash everything that decides who is in a list, apart from what customers do and say."""
+def rules_of(
+    session: Session, settings: Mapping[str, Any], book: AudienceBook, audience: Audience
+) -> str:
+    """Hash everything that decides who is in a list, apart from what customers do and say.
+
+    Args:
+        session: The warehouse.
+        settings: The variables that the models were built with, see `dbt_vars`.
+        book: All rules of activation.
+        audience: The rules of the list.
+    """
     labels = session.fetch(
         "select definition, content_hash from intermediate.int_definitions"
         f" where definition in ({', '.join('?' for _ in LABEL_RULES)}) order by definition",
         list(LABEL_RULES),
     )
-    row, settings = asdict(audience), config.model_dump(mode="json")
+    row = asdict(audience)
     return hash_of(
         [
             [str(row[name]) for name in CONDITIONS],
