@@ -41,6 +41,14 @@ LAX = Limits(
     max_added_share=1e9,
     minimum_size=0,
 )
+STRICT = Limits(
+    judged_from=100,
+    max_removed_share=0.2,
+    max_removed=500,
+    max_removed_of=0.2,
+    max_added_share=0.5,
+    minimum_size=100,
+)
 
 
 @dataclass

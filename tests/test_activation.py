@@ -299,6 +299,20 @@ def test_who_objects_leaves_even_a_list_that_is_stopped(shop: Installation) -> N
     assert done.returncode == 0, done.stderr
     done = shop.lifestage("deliver", "--audience", "cross_sell")
     assert done.returncode == 0, done.stderr
-    assert "stopped (G01)" in done.stdout
+    assert "stopped (G01, G11)" in done.stdout
     left = {row["member_key"] for row in lists_of(shop)["cross_sell"]}
     assert left == {row["member_key"] for row in before} - objecting
+
+    # Somebody looks at it and finds that it was meant.
+    told = ("--audience", "cross_sell", "--as-of", DAY.isoformat(), "--by", "ann@example.com")
+    refused = shop.lifestage("approve", "consent", *told, "--reason", "haste")
+    assert refused.returncode == 1
+    assert "cannot be approved" in refused.stderr
+    for check, outcome in (("G01", "stopped (G11)"), ("rules_changed", "complete")):
+        done = shop.lifestage("approve", check, *told, "--reason", "the rule is meant")
+        assert done.returncode == 0, done.stderr
+        done = shop.lifestage("deliver", "--audience", "cross_sell")
+        assert f"cross_sell to email_list: {outcome}" in done.stdout
+    meant = "select customer_id from activation.audience_memberships where audience = 'cross_sell'"
+    members = {customer for (customer,) in ask(settings.warehouse_path, meant)}
+    assert {row["member_key"] for row in lists_of(shop)["cross_sell"]} == members != left
