@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -26,7 +26,6 @@ from orchestration.measures.delivery_guards import (
 from orchestration.overlay import rules_dir
 from orchestration.rules import RuleFileError, read_audiences, read_guards
 from orchestration.warehouse import open_database, open_scratch
-from tests.conftest import Installation
 from tests.fake_destination import DAY, GUARDS, STRICT, Endpoint, Shop, client, people
 from tests.judged import RULES_DIR
 
@@ -34,8 +33,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from orchestration.activation.delivering import DeliveryReport
     from orchestration.measures.audience_tables import Audience, AudienceBook
     from orchestration.warehouse import Session
+    from tests.conftest import Installation
 
 CALM = Counts(previous=200, desired=200, added=0, removed=0)
 SAMPLE_DAY = date(2026, 6, 30)
@@ -201,7 +202,7 @@ def test_a_list_made_by_other_rules_waits_for_a_person(shop: Shop, endpoint: End
 
 def _delivers_with_evidence(
     shop: Shop, endpoint: Endpoint, rules_hash: str, generation: str
-) -> Any:
+) -> DeliveryReport:
     delivery = Delivery("vip", "crm", DAY, generation)
     known = ledger.rules_let_go(shop.session, delivery)
     return shop.delivers(
@@ -213,9 +214,14 @@ def _delivers_with_evidence(
     )
 
 
-def approve(shop: Shop, check: str, day: date = DAY, **other: str) -> None:
-    said = {"by": "ann@example.com", "reason": "the new rule is meant"} | other
-    approve_list(shop.session, GUARDS, "vip", check, day, **said)
+def approve(
+    shop: Shop,
+    check: str,
+    day: date = DAY,
+    by: str = "ann@example.com",
+    reason: str = "the new rule is meant",
+) -> None:
+    approve_list(shop.session, GUARDS, "vip", check, day, by=by, reason=reason)
 
 
 def test_an_approval_is_for_one_guard_and_one_list(shop: Shop, endpoint: Endpoint) -> None:
@@ -249,26 +255,28 @@ def test_an_approval_is_for_one_guard_and_one_list(shop: Shop, endpoint: Endpoin
 
 
 @pytest.mark.parametrize(
-    ("check", "other", "said"),
+    ("check", "said"),
     [
-        *((code, {}, "cannot be approved") for code in ("G06", "G07", "G08", "G10", "G12")),
-        ("G99", {}, "no guard of that name"),
-        ("G02", {}, "stopped no list"),
-        ("G04", {"by": " "}, "a name and a reason"),
-        ("G04", {"reason": ""}, "a name and a reason"),
+        *((code, "cannot be approved") for code in ("G06", "G07", "G08", "G10", "G12")),
+        ("G99", "no guard of that name"),
+        ("G02", "stopped no list"),
     ],
 )
 def test_what_nobody_may_approve_is_refused_with_the_remedy(
-    shop: Shop, endpoint: Endpoint, check: str, other: dict[str, str], said: str
+    shop: Shop, endpoint: Endpoint, check: str, said: str
 ) -> None:
     shop.wants(people("ann"))
     shop.delivers(client(endpoint))
     shop.wants({})
     shop.delivers(client(endpoint), limits=replace(STRICT, minimum_size=0))
     with pytest.raises(ApprovalError, match=said):
-        approve(shop, check, **other)
+        approve(shop, check)
     with pytest.raises(ApprovalError, match="stopped no list"):
-        approve(shop, "G04", DAY - timedelta(1))
+        approve(shop, "G04", day=DAY - timedelta(1))
+    with pytest.raises(ApprovalError, match="a name and a reason"):
+        approve(shop, "G04", by=" ")
+    with pytest.raises(ApprovalError, match="a name and a reason"):
+        approve(shop, "G04", reason="")
 
 
 # On the sample shop: the questions that are asked of the inputs once more
