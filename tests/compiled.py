@@ -33,7 +33,7 @@ INPUT_TABLES = {
 # What a world may hold of people, in the order of their columns.
 PEOPLE_TABLES = {
     "customers": "customer_id varchar, email varchar, birth_date date, gender varchar, "
-    "created_at date",
+    "created_at date, phone varchar, country varchar, consent_email boolean, consent_ads boolean",
     "consents": "customer_id varchar, purpose varchar, channel varchar, status varchar, "
     "given_at date, expires_at date",
     "suppressions": "type varchar, value varchar, purpose varchar, added_at date",
@@ -185,7 +185,10 @@ def _load_inputs(connection: duckdb.DuckDBPyConnection, world: World) -> None:
     )
     for name, columns in PEOPLE_TABLES.items():
         connection.execute(f"create table raw.{name} ({columns})")
-        _insert(connection, f"raw.{name}", world.people.get(name, []))
+        # A world may leave out the last columns.
+        width = columns.replace("(18, 4)", "").count(", ") + 1
+        rows = [row + (None,) * (width - len(row)) for row in world.people.get(name, [])]
+        _insert(connection, f"raw.{name}", rows)
 
 
 def _load_rules(connection: duckdb.DuckDBPyConnection, world: World) -> None:
