@@ -401,8 +401,21 @@ def test_lift_is_drawn_with_its_interval_and_a_mark_of_the_verdict() -> None:
 @pytest.mark.parametrize("lack", ["no_holdout", "mismatched_arms", "not_over"])
 def test_arms_that_may_not_be_compared_are_not_drawn(lack: str) -> None:
     rows = [lift_row(verdict="unknown", lack=lack), lift_row(campaign_id="OTHER")]
-    assert findings_campaigns.drawn(rows, figures_audiences.RATES) == rows[1:]
-    assert findings_campaigns.drawn(rows, figures_audiences.MONEY) == []
+    assert findings_campaigns.drawn(rows, findings_campaigns.RATES) == rows[1:]
+    assert findings_campaigns.drawn(rows, findings_campaigns.MONEY) == []
+
+
+def test_of_many_campaigns_those_with_a_verdict_are_drawn() -> None:
+    rows = [
+        lift_row(campaign_id=f"C{place:02}", verdict="more" if place > 27 else "unknown")
+        for place in range(30)
+    ]
+    chosen = findings_campaigns.drawn(rows, findings_campaigns.RATES)
+    names = [row["campaign_id"] for row in chosen]
+    assert len(names) == findings_campaigns.MOST_LINES
+    assert names == sorted(names)
+    assert names[-2:] == ["C28", "C29"]
+    assert "C22" not in names
 
 
 def test_labels_of_figures_are_escaped_and_short() -> None:
@@ -625,8 +638,7 @@ def test_findings_about_audiences_say_what_keeps_them_from_their_aim() -> None:
 def test_campaigns_say_what_they_brought_or_why_nothing_can_be_said(folder: Path) -> None:
     audiences = read_contents(folder / "full.duckdb").audiences
     silences = {
-        campaign.name: findings_campaigns.silences(campaign)
-        for campaign in findings_campaigns.campaigns(audiences)
+        campaign.name: campaign.silences for campaign in findings_campaigns.campaigns(audiences)
     }
     assert silences == {
         "SPRING": [
@@ -937,6 +949,25 @@ def test_campaigns_and_groups_on_the_page_equal_the_published_tables(folder: Pat
             "Hidden",
         ],
     ]
+
+
+def test_many_campaigns_are_folded_away(tmp_path: Path) -> None:
+    database = build(
+        tmp_path / "many.duckdb",
+        extra_sql="insert into published.campaign_lift select lift.* replace"
+        " (campaign_id || number as campaign_id)"
+        " from published.campaign_lift as lift, range(40) as copies (number)",
+    )
+    write_report(database, tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    arms = "<summary>Both arms of each campaign</summary>"
+    assert arms in page
+    assert page.count("The table has more of them.") == 2
+    few = build(tmp_path / "few.duckdb")
+    write_report(few, tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert arms not in page
+    assert "The table has more of them." not in page
 
 
 def test_nobody_is_named_in_the_part_about_audiences(folder: Path) -> None:

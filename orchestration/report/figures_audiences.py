@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Row = Mapping[str, Any]
     Money = Callable[[Any], str]
 
+UNITS = {"chart-lift": findings_campaigns.RATES, "chart-lift-money": findings_campaigns.MONEY}
 REACH_COLOURS = {outcome: f"--reach-{outcome.replace('_', '-')}" for outcome in words.REACH}
 # Shape and colour say the same, for those who do not tell colours apart.
 MARKS = {
@@ -29,9 +30,6 @@ MARKS = {
     "no_difference": ("circle", "var(--muted)"),
     "unknown": ("circle-open", "var(--muted)"),
 }
-RATES = ("visit", "conversion", "retention")
-MONEY = ("revenue",)
-MOST_LINES = 24
 
 
 def audience_charts(audiences: Audiences, money: Money) -> list[Chart]:
@@ -39,7 +37,7 @@ def audience_charts(audiences: Audiences, money: Money) -> list[Chart]:
     if findings_audiences.obstacle(audiences):
         return []
     charts = [reach_chart([row for row in audiences.in_force if row["candidates"]])]
-    for name, metrics in (("chart-lift", RATES), ("chart-lift-money", MONEY)):
+    for name, metrics in UNITS.items():
         lifts = findings_campaigns.drawn(audiences.lifts, metrics)
         if lifts:
             charts.append(lift_chart(name, lifts, money))
@@ -95,12 +93,11 @@ def lift_chart(name: str, lifts: Sequence[Row], money: Money) -> Chart:
 
     Args:
         name: The id of the figure.
-        lifts: Rows of one unit, with campaign_id, metric, difference and its limits, verdict; the
-            first ones are shown.
+        lifts: Rows of one unit, with campaign_id, metric, difference and its limits, verdict.
         money: Writes an amount.
     """
-    rows = list(reversed(lifts[:MOST_LINES]))
-    is_money = rows[0]["metric"] in MONEY
+    rows = list(reversed(lifts))
+    is_money = rows[0]["metric"] in findings_campaigns.MONEY
     values, low, high = (
         [float(row[column]) * (1 if is_money else 100) for row in rows]
         for column in ("difference", "difference_low", "difference_high")
@@ -149,7 +146,7 @@ def lift_chart(name: str, lifts: Sequence[Row], money: Money) -> Chart:
         f"{row['campaign_id']}, {words.METRICS[row['metric']].lower()}:"
         f" {findings_campaigns.change(row, money)} ({findings_campaigns.interval(row, money)}),"
         f" {findings_campaigns.verdict(row).lower()}"
-        for row in lifts[:MOST_LINES]
+        for row in lifts
     )
     summary = f"What those who were to get the message did more than those held out: {told}."
     return Chart(name, figure, summary, 60 + 44 * len(rows))

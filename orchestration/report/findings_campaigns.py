@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     Money: TypeAlias = Callable[[Any], str]
 
 DECIDED = ("more", "less", "no_difference")
+RATES = ("visit", "conversion", "retention")
+MONEY = ("revenue",)
+# More than these are folded away, and of more lines a figure shows those with a verdict first.
+MOST_CAMPAIGNS = 8
+MOST_LINES = 24
 PROVEN = {"more": "worked", "less": "did harm"}
 # While a campaign runs, or when its arms are not as planned, a difference is not to be looked at.
 NOT_COMPARABLE = ("no_holdout", "mismatched_arms", "not_over")
@@ -50,6 +55,25 @@ class Campaign:
         """Tell whether there are arms to be checked."""
         return self.ratio.get("verdict") in {"pass", "warn"}
 
+    @property
+    def silences(self) -> list[str]:
+        """Say why there is no verdict, a sentence per reason; nothing where all have one."""
+        if self.ratio.get("verdict") == "unknown":
+            return [f"No verdict is possible. {self.ratio['message']}"]
+        if not self.lifts:
+            return ["No verdict yet: it has not begun."]
+        reasons: dict[str, list[str]] = {}
+        for row in self.lifts:
+            if row["verdict"] not in DECIDED:
+                why = words.LACKS.get(row["lack"] or "", "nothing varies")
+                reasons.setdefault(why, []).append(row["metric"])
+        return [
+            f"No verdict: {why}."
+            if len(metrics) == len(self.lifts)
+            else f"No verdict on {_listed(words.GAINS[metric] for metric in metrics)}: {why}."
+            for why, metrics in reasons.items()
+        ]
+
     def power(self, metric: str) -> Row:
         """Look up what the holdout can show; of what is not known there is None."""
         unknown = dict.fromkeys(("expected", "effect", "relative_effect"))
@@ -65,25 +89,6 @@ def campaigns(audiences: Audiences) -> list[Campaign]:
     """Gather what is known of every campaign, by name."""
     names = {row["campaign_id"] for row in (*audiences.lifts, *audiences.holdouts)}
     return [_campaign(name, audiences) for name in sorted(names)]
-
-
-def silences(campaign: Campaign) -> list[str]:
-    """Say why there is no verdict, a sentence per reason; nothing where there is one for all."""
-    if campaign.ratio.get("verdict") == "unknown":
-        return [f"No verdict is possible. {campaign.ratio['message']}"]
-    if not campaign.lifts:
-        return ["No verdict yet: it has not begun."]
-    reasons: dict[str, list[str]] = {}
-    for row in campaign.lifts:
-        if row["verdict"] not in DECIDED:
-            why = words.LACKS.get(row["lack"] or "", "nothing varies")
-            reasons.setdefault(why, []).append(row["metric"])
-    return [
-        f"No verdict: {why}."
-        if len(metrics) == len(campaign.lifts)
-        else f"No verdict on {_listed(words.GAINS[metric] for metric in metrics)}: {why}."
-        for why, metrics in reasons.items()
-    ]
 
 
 def verdict(row: Row) -> str:
@@ -109,7 +114,7 @@ def interval(row: Row, money: Money) -> str:
 def arm_value(row: Row, arm: str, money: Money) -> str:
     """Write what an arm did: a share, or money per customer."""
     value = row[f"{arm}_value"]
-    return money(value) if row["metric"] == "revenue" else words.percent(value)
+    return money(value) if row["metric"] in MONEY else words.percent(value)
 
 
 def smallest_rise(row: Row, money: Money) -> str:
@@ -119,21 +124,23 @@ def smallest_rise(row: Row, money: Money) -> str:
     return _change(row["subject"], row["effect"], money) + _unit(row["subject"])
 
 
-def drawn(lifts: Iterable[Row], metrics: Sequence[str]) -> list[Row]:
-    """Choose the comparisons that a figure may show, by campaign and metric.
-
-    Args:
-        lifts: Rows of campaigns.
-        metrics: Those of one unit.
-    """
-    rows = [
+def comparable(lifts: Iterable[Row], metrics: Sequence[str]) -> list[Row]:
+    """Choose the comparisons that may be looked at, of metrics of one unit."""
+    return [
         row
         for row in lifts
         if row["metric"] in metrics
         and row["lack"] not in NOT_COMPARABLE
         and None not in (row["difference"], row["difference_low"], row["difference_high"])
     ]
-    return sorted(rows, key=lambda row: (row["campaign_id"], metrics.index(row["metric"])))
+
+
+def drawn(lifts: Iterable[Row], metrics: Sequence[str]) -> list[Row]:
+    """Choose those that a figure has room for, by campaign and metric."""
+    rows = sorted(comparable(lifts, metrics), key=lambda row: row["verdict"] not in DECIDED)
+    return sorted(
+        rows[:MOST_LINES], key=lambda row: (row["campaign_id"], metrics.index(row["metric"]))
+    )
 
 
 def about_campaigns(audiences: Audiences, money: Money) -> list[str]:
@@ -174,13 +181,13 @@ def _campaign(name: str, audiences: Audiences) -> Campaign:
 
 
 def _change(metric: str, value: Any, money: Money) -> str:
-    if metric != "revenue":
+    if metric not in MONEY:
         return words.points(value)
     return words.NOTHING if value is None else words.signed(value, money(abs(value)))
 
 
 def _unit(metric: str) -> str:
-    return "" if metric == "revenue" else " points"
+    return "" if metric in MONEY else " points"
 
 
 def _within(row: Row, money: Money) -> str:

@@ -60,6 +60,7 @@ def rendered(contents: Contents, currency: str | None) -> str:
             reach=findings_audiences,
             lift=findings_campaigns,
             reach_colours=figures_audiences.REACH_COLOURS,
+            lift_units=figures_audiences.UNITS,
             causes=[
                 (cause, figures_history.CAUSE_COLOURS[cause])
                 for cause in figures_history.causes_in(contents.movement)
