@@ -932,7 +932,7 @@ def test_campaigns_and_groups_on_the_page_equal_the_published_tables(folder: Pat
     ]
     assert by_caption["Groups that are passed over"][1:] == [
         [
-            *("Win-back", "Age", "18-24", "80", "10.0%", "0.50", "1.0%", words.NOTHING),
+            *("Win-back", "Age", "18-24", "80", "10.0%", "50.0%", "1.0%", words.NOTHING),
             "Passed over",
         ],
         [
