@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from tests import published_audiences
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -89,6 +91,7 @@ TABLES = {
     " approved_checks varchar, is_held boolean, held_since date, held_as_of date, held_by varchar,"
     " held_reason varchar, days_behind integer",
     "manifest": "generation varchar, as_of_date date, table_name varchar, row_count bigint",
+    **published_audiences.TABLES,
 }
 OLD_TABLES = ("customers", "segment_daily_metrics", "order_intake", "manifest")
 
@@ -187,6 +190,7 @@ def _rows(dice: random.Random, hostile: str, *, held: bool) -> dict[str, list[An
         ],
         "publication_status": [(AS_OF, "0123456789abcdef", "warn", None, *held_columns)],
         "manifest": [("0123456789abcdef", AS_OF, "customers", 600)],
+        **published_audiences.rows(AS_OF, hostile),
     }
 
 

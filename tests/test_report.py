@@ -20,14 +20,18 @@ from playwright.sync_api import sync_playwright
 
 from orchestration.report import (
     drawing,
+    figures_audiences,
     figures_history,
     figures_today,
     findings,
+    findings_audiences,
+    findings_campaigns,
     words,
     write_report,
 )
 from orchestration.report.page import TEMPLATES, figures_json
 from orchestration.report.queries import read_contents
+from orchestration.report.queries_audiences import Audiences
 from orchestration.report.segments import known_segments
 from orchestration.warehouse import WarehouseError
 from tests.published_file import AS_OF, OLD_TABLES, SEGMENTS, TABLES, build
@@ -44,12 +48,14 @@ HOSTILE = (
 )
 SECTIONS = (
     *("segments", "grid", "trend", "moves", "next-week", "lifecycle", "performance"),
-    *("profiles", "usefulness", "checks", "definitions", "glossary"),
+    *("profiles", "audiences", "usefulness", "checks", "definitions", "glossary"),
 )
 CHARTS = {
     *("chart-sizes", "chart-grid", "chart-shares", "chart-moves", "chart-causes"),
     *("chart-stages", "chart-next-week", "chart-revenue"),
+    *("chart-reach", "chart-lift", "chart-lift-money"),
 }
+PRESSURE = "Customers who were written to lately; who is at the limit gets nothing more for now"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MOST_BYTES = 6_000_000
 
@@ -84,6 +90,14 @@ def known() -> Any:
         (words.day(date(2024, 2, 29)), "29 February 2024"),
         (words.label("at_risk"), "At risk"),
         (words.days(1), "1 day"),
+        (words.points(0.0345), "+3.5"),
+        (words.points(-0.2), "\N{MINUS SIGN}20.0"),
+        (words.points(0.0001), "±0.0"),
+        (words.points(None), words.NOTHING),
+        (words.signed(-12.5, "12.50 EUR"), "\N{MINUS SIGN}12.50 EUR"),
+        (words.times(-0.4307), "\N{MINUS SIGN}0.43"),
+        (words.channel("*"), "all channels together"),
+        (words.channel("email"), "email"),
     ],
 )
 def test_numbers_and_days_are_written_for_people(written: str, expected: str) -> None:
@@ -196,9 +210,23 @@ def oklab(colour: str, seen: tuple[tuple[float, ...], ...]) -> tuple[float, ...]
 def test_the_colours_of_eight_segments_differ_for_the_colour_blind(scheme: str) -> None:
     found = colours(scheme)
     eight = [found[f"segment-{place}"] for place in range(1, 8)] + [found["segment-last"]]
+    assert_all_differ(eight, scheme)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_colours_of_reach_differ_for_the_colour_blind(scheme: str) -> None:
+    found = colours(scheme)
+    eight = [found[name.removeprefix("--")] for name in figures_audiences.REACH_COLOURS.values()]
+    assert len(set(eight)) == len(words.REACH) == 8
+    assert_all_differ(eight, scheme)
+    for colour in eight:
+        assert contrast(colour, found["card"]) >= 3
+
+
+def assert_all_differ(chosen: list[str], scheme: str) -> None:
     everybody = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
     for seen in (everybody, *LACKING):
-        places = [oklab(colour, seen) for colour in eight]
+        places = [oklab(colour, seen) for colour in chosen]
         for place, one in enumerate(places):
             for other in places[:place]:
                 distance = sum((a - b) ** 2 for a, b in zip(one, other, strict=True)) ** 0.5
@@ -321,6 +349,73 @@ def test_revenue_without_a_segment_is_shown_as_first_orders() -> None:
         "Champions": [60],
         "First orders": [10],
     }
+
+
+def reach_row(name: str, **more: int) -> dict[str, Any]:
+    return {"audience": name, "name": name, **dict.fromkeys(words.REACH, 0), **more}
+
+
+def test_reach_makes_up_all_candidates_of_every_audience() -> None:
+    rows = [
+        reach_row("First", candidates=200, contactable=150, no_consent=40, held_out=10),
+        reach_row("Second", candidates=4, contactable=1, no_key=3),
+    ]
+    chart = figures_audiences.reach_chart(rows)
+    by_name = {trace.name: list(trace.x) for trace in chart.figure.data}
+    # Lying bars are drawn from below, so the first priority comes last.
+    assert by_name == {
+        "Can be written to": [0.25, 0.75],
+        "No consent": [0, 0.2],
+        "No address or number": [0.75, 0],
+        "Held out to measure": [0, 0.05],
+    }
+    assert [sum(shares) for shares in zip(*by_name.values(), strict=True)] == [1, 1]
+    assert list(chart.figure.layout.yaxis.ticktext) == ["Second<br>1 of 4", "First<br>150 of 200"]
+    assert "First 150 of 200" in chart.summary
+
+
+def lift_row(**more: Any) -> dict[str, Any]:
+    return {
+        "campaign_id": "SPRING",
+        "audience": "win_back",
+        "metric": "conversion",
+        "difference": 0.1,
+        "difference_low": 0.04,
+        "difference_high": 0.15,
+        "lack": None,
+        "verdict": "more",
+        **more,
+    }
+
+
+def test_lift_is_drawn_with_its_interval_and_a_mark_of_the_verdict() -> None:
+    rows = [lift_row(), lift_row(metric="retention", verdict="unknown", lack="too_few_successes")]
+    (trace,) = figures_audiences.lift_chart("chart-lift", rows, words.money).figure.data
+    assert list(trace.x) == [10, 10]
+    assert list(trace.error_x.array) == pytest.approx([5, 5])
+    assert list(trace.error_x.arrayminus) == pytest.approx([6, 6])
+    assert list(trace.marker.symbol) == ["circle-open", "triangle-right"]
+    assert trace.customdata[1].endswith("+10.0 points (+4.0 to +15.0)<br>Brought more")
+
+
+@pytest.mark.parametrize("lack", ["no_holdout", "mismatched_arms", "not_over"])
+def test_arms_that_may_not_be_compared_are_not_drawn(lack: str) -> None:
+    rows = [lift_row(verdict="unknown", lack=lack), lift_row(campaign_id="OTHER")]
+    assert findings_campaigns.drawn(rows, findings_campaigns.RATES) == rows[1:]
+    assert findings_campaigns.drawn(rows, findings_campaigns.MONEY) == []
+
+
+def test_of_many_campaigns_those_with_a_verdict_are_drawn() -> None:
+    rows = [
+        lift_row(campaign_id=f"C{place:02}", verdict="more" if place > 27 else "unknown")
+        for place in range(30)
+    ]
+    chosen = findings_campaigns.drawn(rows, findings_campaigns.RATES)
+    names = [row["campaign_id"] for row in chosen]
+    assert len(names) == findings_campaigns.MOST_LINES
+    assert names == sorted(names)
+    assert names[-2:] == ["C28", "C29"]
+    assert "C22" not in names
 
 
 def test_labels_of_figures_are_escaped_and_short() -> None:
@@ -488,6 +583,114 @@ def test_the_newest_complete_month_is_told() -> None:
     assert findings.last_month([], known()) == []
 
 
+def audience_row(**more: Any) -> dict[str, Any]:
+    counts = {"candidates": 10, "contactable": 9, "no_consent": 1, "with_key": 10}
+    names = {"audience": "win_back", "name": "Win-back"}
+    return {**names, **counts, "minimum_size": 1, "is_served": True, **more}
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ([], "No audience is in force"),
+        ([audience_row(candidates=None)], "1 audience is in force; how many"),
+        ([audience_row(candidates=0)] * 2, "2 audiences are in force, and no customer"),
+        ([audience_row(with_key=0)], "1 audience is in force, and no address"),
+        ([audience_row(with_key=0), audience_row()], ""),
+        ([audience_row(with_key=None)], ""),
+    ],
+)
+def test_what_keeps_audiences_from_being_told_is_one_sentence(rows: list[Any], told: str) -> None:
+    said = findings_audiences.obstacle(Audiences(in_force=rows))
+    assert said.startswith(told)
+    assert bool(said) == bool(told)
+    assert said.count(".") == bool(said)
+
+
+def test_findings_about_audiences_say_what_keeps_them_from_their_aim() -> None:
+    fine = Audiences(in_force=[audience_row(), audience_row(candidates=0, is_served=False)])
+    assert findings_audiences.about_audiences(fine) == []
+    half = audience_row(no_consent=5)
+    assert findings_audiences.about_audiences(Audiences(in_force=[half])) == []
+    poor = audience_row(no_consent=6, contactable=4, minimum_size=100, is_served=False)
+    flagged = {"subject": "win_back", "attribute": "age", "verdict": "adverse", "p_value": 0.02}
+    proxy = {"attribute": "gender", "association": 0.41, "verdict": "proxy"}
+    fairness = [
+        {**flagged, "group_name": "65+", "ratio": 0.7},
+        {**flagged, "group_name": "18-24", "ratio": 0.5},
+        {**flagged, "group_name": "25-34", "ratio": 0.9, "verdict": "fair"},
+        proxy,
+    ]
+    assert findings_audiences.about_audiences(Audiences([poor], fairness=fairness)) == [
+        "1 audience is smaller than the destination serves: “Win-back” has 4 of the 100 it needs.",
+        (
+            "For lack of consent, 1 audience loses more than half of the candidates:"
+            " “Win-back” (60.0%)."
+        ),
+        (
+            "“Win-back” takes customers of age 18-24 0.50 times as often as the group it takes most"
+            " (chance alone takes as few in 2.0% of cases); 1 more group is flagged."
+        ),
+        "Segments stand in for gender: who knows the segment can guess it (Cramér's V 0.41).",
+    ]
+
+
+def test_campaigns_say_what_they_brought_or_why_nothing_can_be_said(folder: Path) -> None:
+    audiences = read_contents(folder / "full.duckdb").audiences
+    silences = {
+        campaign.name: campaign.silences for campaign in findings_campaigns.campaigns(audiences)
+    }
+    assert silences == {
+        "SPRING": [
+            "No verdict on money: too few baskets make up the money of an arm.",
+            "No verdict on later orders: its time is not over yet.",
+        ],
+        "AUTUMN": [
+            "No verdict: the holdout is not as planned, so the arms may not be compared.",
+        ],
+        "NEXT": ["No verdict yet: it has not begun."],
+        "LOOSE": [
+            (
+                "No verdict is possible. The campaign names no audience, so nobody knows whom it"
+                " was for."
+            )
+        ],
+    }
+    assert findings_campaigns.about_campaigns(audiences, words.money) == [
+        (
+            "The holdout of “AUTUMN” is not as planned (25.0% instead of 10.0%), so what it brought"
+            " cannot be told."
+        ),
+        "“SPRING” worked: orders +10.0 points against those held out (+3.6 to +14.8).",
+    ]
+
+
+def test_harm_is_called_harm() -> None:
+    lift = lift_row(
+        metric="revenue", difference=-2.5, difference_low=-4, difference_high=-1, verdict="less"
+    )
+    told = findings_campaigns.about_campaigns(Audiences(lifts=[lift]), words.money)
+    assert told == [
+        (
+            "“SPRING” did harm: money \N{MINUS SIGN}2.50 against those held out"
+            " (\N{MINUS SIGN}4.00 to \N{MINUS SIGN}1.00)."
+        )
+    ]
+
+
+def test_flagged_groups_stand_first_and_hidden_ones_are_named_without_numbers(
+    folder: Path,
+) -> None:
+    fairness = read_contents(folder / "full.duckdb").audiences.fairness
+    first, others = findings_audiences.fairness(fairness)
+    assert [row["verdict"] for row in first] == ["adverse", "proxy", "fair"]
+    assert [row["group_name"] for row in others] == ["25-34", "35-44"]
+    names = {"win_back": "Win-back"}
+    assert findings_audiences.hidden(fairness, names) == {
+        "age": (3, "Lookalike seed (all), Win-back (65+)")
+    }
+
+
 # The page
 
 
@@ -543,6 +746,40 @@ class Outline(HTMLParser):
         return " ".join(" ".join(self.text).split())
 
 
+class Tables(HTMLParser):
+    """The texts of all cells, by caption."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.rows: dict[str, list[list[str]]] = {}
+        self._caption = ""
+        self._part = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        del attrs
+        if tag == "caption":
+            self._caption, self._part = "", tag
+        elif tag == "tr":
+            self.rows.setdefault(" ".join(self._caption.split()), []).append([])
+        elif tag in {"td", "th"}:
+            self._part = "cell"
+            self._cells().append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in {"caption", "td", "th"}:
+            self._part = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._part == "caption":
+            self._caption += data
+        elif self._part == "cell":
+            self._cells()[-1] = " ".join([*self._cells()[-1].split(), *data.split()])
+
+    def _cells(self) -> list[str]:
+        return self.rows[" ".join(self._caption.split())][-1]
+
+
 @pytest.mark.parametrize("name", ["full", "hostile", "old", "empty"])
 def test_the_page_is_one_well_formed_file_of_bounded_size(folder: Path, name: str) -> None:
     path = folder / f"{name}.html"
@@ -591,9 +828,184 @@ def test_the_page_says_what_the_tables_say(folder: Path) -> None:
         "Ask who sends the orders whether a file is missing",
         "Merge it with another",
         "Performance in June 2026",
+        "1 audience is smaller than the destination serves: “Lookalike seed” has 40 of the 100",
+        "“SPRING” worked: orders +10.0 points",
+        "The holdout of “AUTUMN” is not as planned",
+        "LOOSE : No verdict is possible. The campaign names no audience",
+        "5 of 100 held out got the message.",
     ):
         assert part in told, part
     assert "being held back" not in told
+
+
+def test_audiences_on_the_page_equal_the_published_tables(folder: Path) -> None:
+    page = (folder / "full.html").read_text(encoding="utf-8")
+    contents = read_contents(folder / "full.duckdb").audiences
+    assert {
+        row["audience"]: (row["joined"], row["gone"], row["is_served"]) for row in contents.in_force
+    } == {
+        "onboarding": (0, 0, False),
+        "win_back": (7, 3, True),
+        "lookalike_seed": (0, 2, False),
+    }
+    by_caption = {caption.split(",")[0]: rows for caption, rows in Tables(page).rows.items()}
+    assert by_caption["Audiences in force"][1:] == [
+        ["Onboarding", "0", "0", "0", "0", "Too small 1 needed"],
+        ["Win-back", "200", "100", "7", "3", "Served"],
+        ["Lookalike seed", "150", "40", "0", "2", "Too small 100 needed"],
+    ]
+    outcomes = list(words.REACH)
+    assert by_caption["Candidates of each audience by what becomes of them"] == [
+        ["Audience", *(words.REACH[outcome] for outcome in outcomes), "All candidates"],
+        *(
+            [
+                row["name"],
+                *(words.count(row[outcome]) for outcome in outcomes),
+                words.count(row["candidates"]),
+            ]
+            for row in contents.in_force
+        ),
+    ]
+    for row in contents.in_force:
+        assert sum(row[outcome] for outcome in outcomes) == row["candidates"]
+    assert by_caption[
+        "Customers who were written to lately; who is at the limit gets nothing more for now"
+    ][1:] == [
+        ["All channels together", "30 days", "16", "80", "0", "0.0%"],
+        ["Email", "7 days", "4", "40", "9", "22.5%"],
+    ]
+    assert by_caption["Pairs of audiences that share customers"][1:] == [
+        ["Onboarding", "Win-back", "31", "31.0%"],
+        ["Lookalike seed", "Win-back", "22", "55.0%"],
+    ]
+
+
+def test_campaigns_and_groups_on_the_page_equal_the_published_tables(folder: Path) -> None:
+    page = (folder / "full.html").read_text(encoding="utf-8")
+    by_caption = {caption.split(",")[0]: rows for caption, rows in Tables(page).rows.items()}
+    minus = "\N{MINUS SIGN}"
+    assert by_caption["Both arms of each campaign"][1:] == [
+        [
+            *("AUTUMN", "Opened or clicked", "10.0% of 900", "30.0% of 300"),
+            f"{minus}20.0 points {minus}26.0 to {minus}14.0",
+            "No verdict the holdout is not as planned, so the arms may not be compared",
+        ],
+        [
+            *("Ordered", "10.0% of 900", "30.0% of 300"),
+            f"{minus}20.0 points {minus}26.0 to {minus}14.0",
+            "No verdict the holdout is not as planned, so the arms may not be compared",
+        ],
+        [
+            *("SPRING", "Opened or clicked", "20.0% of 900", "19.0% of 100"),
+            *(f"+1.0 points {minus}7.0 to +8.0", "Chance explains it"),
+        ],
+        [
+            *("Ordered", "18.0% of 900", "8.0% of 100"),
+            *("+10.0 points +3.6 to +14.8", "Brought more"),
+        ],
+        [
+            *("Money per customer", "9.50 of 900", "9.00 of 100"),
+            f"+0.50 {minus}2.00 to +3.00",
+            "No verdict too few baskets make up the money of an arm",
+        ],
+        [
+            *("Ordered again afterwards", "5.0% of 900", "4.0% of 100"),
+            *(f"+1.0 points {minus}4.0 to +4.0", "No verdict its time is not over yet"),
+        ],
+    ]
+    assert by_caption["What campaigns cost"][1:] == [
+        ["SPRING", "100", "3.50", f"1.25 {minus}0.50 to 3.00 no verdict"]
+    ]
+    assert by_caption["Holdouts of campaigns"][1:] == [
+        [
+            *("AUTUMN", "900", "300", "Does not fit the plan 25.0%, planned 10.0%"),
+            *([words.NOTHING] * 4),
+        ],
+        [
+            *("NEXT", "90", "10", "Fits the plan 10.0%, planned 10.0%", "8.0%"),
+            *("+9.1 points +114.0%", words.NOTHING, words.NOTHING),
+        ],
+        [
+            *("SPRING", "900", "100", "Fits the plan 10.0%, planned 10.0%", "8.0%"),
+            *("+9.1 points +114.0%", "9.00", "none"),
+        ],
+    ]
+    assert by_caption["Groups that are passed over"][1:] == [
+        [
+            *("Win-back", "Age", "18-24", "80", "10.0%", "50.0%", "1.0%", words.NOTHING),
+            "Passed over",
+        ],
+        [
+            *("All segments", "Age", "all", "400", *([words.NOTHING] * 3), "0.42"),
+            "Segments stand in for it",
+        ],
+        ["All segments", "Gender", "all", "400", *([words.NOTHING] * 3), "0.08", "Fine"],
+        [
+            *("Several", "Age"),
+            (
+                "3 groups with so few members that the number is not told: Lookalike seed (all),"
+                " Win-back (65+)."
+            ),
+            "Hidden",
+        ],
+    ]
+
+
+def test_many_campaigns_are_folded_away(tmp_path: Path) -> None:
+    database = build(
+        tmp_path / "many.duckdb",
+        extra_sql="insert into published.campaign_lift select lift.* replace"
+        " (campaign_id || number as campaign_id)"
+        " from published.campaign_lift as lift, range(40) as copies (number)",
+    )
+    write_report(database, tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    arms = "<summary>Both arms of each campaign</summary>"
+    assert arms in page
+    assert page.count("The table has more of them.") == 2
+    few = build(tmp_path / "few.duckdb")
+    write_report(few, tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert arms not in page
+    assert "The table has more of them." not in page
+
+
+def test_nobody_is_named_in_the_part_about_audiences(folder: Path) -> None:
+    for name in ("full", "hostile"):
+        assert "person-" not in (folder / f"{name}.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("empty", "extra_sql", "told"),
+    [
+        (("audiences",), "", "No audience is in force"),
+        (
+            (),
+            "update published.audience_reach set candidates = 0, contactable = 0",
+            "3 audiences are in force, and no customer is described by any yet.",
+        ),
+        (
+            (),
+            "update published.audience_reach set with_key = 0, contactable = 0",
+            "3 audiences are in force, and no address or number is known",
+        ),
+    ],
+)
+def test_without_audiences_or_customers_there_is_one_sentence(
+    tmp_path: Path, empty: tuple[str, ...], extra_sql: str, told: str
+) -> None:
+    database = build(tmp_path / "none.duckdb", empty=empty, extra_sql=extra_sql)
+    write_report(database, tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    section = page.split('<section aria-labelledby="audiences">')[1].split("</section>")[0]
+    outline = Outline(section)
+    assert outline.headings == [2]
+    assert outline.tables == 0
+    assert told in outline.words()
+    assert outline.words().count(".") == 1
+    glance = Outline(page.split('<h2 id="segments">')[0]).words()
+    assert "SPRING" not in glance
+    assert "audience" not in glance.replace("Audiences", "")
 
 
 def test_a_held_publication_is_said_in_a_banner(folder: Path) -> None:

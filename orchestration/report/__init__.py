@@ -1,8 +1,9 @@
 """The report of a published database: one HTML page that needs nothing else to be read.
 
-`queries` asks the database, `figures_today` and `figures_history` draw in the manner of `drawing`,
-`findings` says things in words, `segments` and `words` are the names, and `page` puts everything
-into the templates. When a report is written is decided by `orchestration.publication`.
+`queries` and `queries_audiences` ask the database, `figures_today`, `figures_history` and
+`figures_audiences` draw in the manner of `drawing`, `findings`, `findings_audiences` and
+`findings_campaigns` say things in words, `segments` and `words` are the names, and `page` puts
+everything into the templates. When a report is written is decided by `orchestration.publication`.
 """
 
 from __future__ import annotations

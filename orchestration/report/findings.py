@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from orchestration.report import words
+from orchestration.report import findings_audiences, findings_campaigns, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -135,6 +135,7 @@ def headlines(contents: Contents, segments: Segments, money: Money) -> list[str]
         *_about_revenue(contents, money),
         *_about_movement(contents),
         *_about_next_week(contents, segments, money),
+        *_about_activation(contents, money),
     ]
     problems = sum(row["status"] in {"error", "warn"} for row in contents.checks)
     if contents.checks:
@@ -354,6 +355,15 @@ def _about_next_week(contents: Contents, segments: Segments, money: Money) -> li
     at_stake = sum(row["monetary"] or 0 for row in down)
     who = f"{words.plural(customers, 'customer', 'customers')} with {money(at_stake)}"
     return [f"{who} slip to a lower segment within a week unless they order."]
+
+
+def _about_activation(contents: Contents, money: Money) -> list[str]:
+    if findings_audiences.obstacle(contents.audiences):
+        return []
+    return [
+        *findings_audiences.about_audiences(contents.audiences),
+        *findings_campaigns.about_campaigns(contents.audiences, money),
+    ]
 
 
 def _names(text: str | None) -> list[str]:

@@ -17,7 +17,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from orchestration.report import figures_history, figures_today, findings, words
+from orchestration.report import (
+    figures_audiences,
+    figures_history,
+    figures_today,
+    findings,
+    findings_audiences,
+    findings_campaigns,
+    words,
+)
 from orchestration.report.segments import Segments, known_segments
 
 if TYPE_CHECKING:
@@ -49,6 +57,10 @@ def rendered(contents: Contents, currency: str | None) -> str:
             segments=segments,
             words=words,
             findings=findings,
+            reach=findings_audiences,
+            lift=findings_campaigns,
+            reach_colours=figures_audiences.REACH_COLOURS,
+            lift_units=figures_audiences.UNITS,
             causes=[
                 (cause, figures_history.CAUSE_COLOURS[cause])
                 for cause in figures_history.causes_in(contents.movement)
@@ -108,8 +120,9 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     for written in (
-        *(words.count, words.percent, words.growth, words.number, words.decimal),
+        *(words.count, words.percent, words.growth, words.number, words.decimal, words.times),
         *(words.day, words.short_day, words.month, words.days, words.plural, words.label),
+        words.channel,
     ):
         environment.filters[written.__name__] = written
     return environment
@@ -136,6 +149,7 @@ def _charts(contents: Contents, segments: Segments, money: Callable[[Any], str])
         charts.append(figures_today.next_week_chart(contents.next_week, segments, money))
     if any(row["segment"] == "all" for row in contents.performance):
         charts.append(figures_history.revenue_chart(contents.performance, segments, money))
+    charts += figures_audiences.audience_charts(contents.audiences, money)
     return charts
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from orchestration.publication_status import SCHEMA
+from orchestration.report.queries_audiences import Audiences, read_audiences
 from orchestration.warehouse import open_database, quoted
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Contents:
         verdicts, profiles: newest day.
         performance: the last 13 months per segment, oldest first.
         definitions: of segments and stages.
+        audiences: what is known of audiences and campaigns.
     """
 
     as_of: date | None
@@ -70,6 +72,7 @@ class Contents:
     profiles: list[Row] = field(default_factory=list)
     performance: list[Row] = field(default_factory=list)
     definitions: list[Row] = field(default_factory=list)
+    audiences: Audiences = field(default_factory=Audiences)
 
 
 class Published:
@@ -82,6 +85,10 @@ class Published:
             for schema, name in session.relations(database)
             if schema == SCHEMA
         }
+
+    def has(self, table: str) -> bool:
+        """Tell whether a table is there."""
+        return table in self._columns
 
     def rows(
         self,
@@ -149,6 +156,7 @@ def read_contents(database: Path) -> Contents:
                 " objective_metric objective_target reviewed_on",
                 "select * from source order by kind, rank desc, name",
             ),
+            audiences=read_audiences(published, as_of),
         )
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 Number: TypeAlias = int | float | Decimal
 NOTHING = "\N{EN DASH}"
+MINUS = "\N{MINUS SIGN}"
 # Not from the locale of the machine: the same file must come out everywhere.
 MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
@@ -51,6 +52,54 @@ CRITERIA = {
     "actionable": "Is there a plan for it?",
     "stable": "Does it last?",
 }
+# What becomes of candidates; why they are kept out stands in the order in which it is asked.
+REACH = {
+    "contactable": "Can be written to",
+    "suppressed": "On a suppression list",
+    "archived": "Did not answer the last message",
+    "under_age": "Too young for ads",
+    "no_consent": "No consent",
+    "no_key": "No address or number",
+    "over_cap": "Written to often enough",
+    "held_out": "Held out to measure",
+}
+METRICS = {
+    "visit": "Opened or clicked",
+    "conversion": "Ordered",
+    "revenue": "Money per customer",
+    "retention": "Ordered again afterwards",
+}
+# The same inside of a sentence.
+GAINS = {
+    "visit": "opens",
+    "conversion": "orders",
+    "revenue": "money",
+    "retention": "later orders",
+}
+LIFTS = {
+    "more": "Brought more",
+    "less": "Brought less",
+    "no_difference": "Chance explains it",
+    "unknown": "No verdict",
+}
+LACKS = {
+    "no_holdout": "nobody is held out to compare with",
+    "mismatched_arms": "the holdout is not as planned, so the arms may not be compared",
+    "not_over": "its time is not over yet",
+    "too_few_customers": "an arm has too few customers",
+    "too_few_successes": "too few customers of an arm did so",
+    "too_few_failures": "nearly all customers of an arm did so",
+    "too_few_payers": "too few baskets make up the money of an arm",
+}
+FAIRNESS = {
+    "adverse": "Passed over",
+    "proxy": "Segments stand in for it",
+    "hidden": "Hidden",
+    "insufficient": "Too few to judge",
+    "fair": "Fine",
+    "reference": "Selected most",
+}
+ALL_CHANNELS = "*"
 
 
 def count(value: Number | None) -> str:
@@ -67,7 +116,24 @@ def growth(value: Number | None) -> str:
     """Write a relative change (0.1 is a tenth more) with its sign."""
     if value is None:
         return NOTHING
-    return "±0.0%" if abs(value) < 0.0005 else f"{value:+.1%}".replace("-", "\N{MINUS SIGN}")
+    return "±0.0%" if abs(value) < 0.0005 else f"{value:+.1%}".replace("-", MINUS)
+
+
+def signed(value: Number, written: str, least: float = 0.005) -> str:
+    """Put a sign before what was written without one; below `least` there is none to tell."""
+    if abs(value) < least:
+        return f"±{written}"
+    return f"{'+' if value > 0 else MINUS}{written}"
+
+
+def points(value: Number | None) -> str:
+    """Write a difference of shares in percentage points, with its sign."""
+    return NOTHING if value is None else signed(value, f"{abs(value) * 100:.1f}", least=0.0005)
+
+
+def times(value: Number | None) -> str:
+    """Write how many times one number is another, with two decimals."""
+    return NOTHING if value is None else f"{value:,.2f}".replace("-", MINUS)
 
 
 def money(value: Number | None, currency: str | None = None) -> str:
@@ -117,6 +183,11 @@ def days(value: int) -> str:
 def plural(value: int, one: str, many: str) -> str:
     """Write a number with its noun."""
     return f"{value:,} {one if value == 1 else many}"
+
+
+def channel(name: str | None) -> str:
+    """Name a channel; the sign for all of them in words."""
+    return "all channels together" if name == ALL_CHANNELS else name or NOTHING
 
 
 def label(name: str | None) -> str:
