@@ -156,7 +156,7 @@ def _prepared(
         delivery = Delivery(
             audience.audience, destination.destination, status.as_of_date, status.generation
         )
-        protected_removals(session, audience, delivery.as_of_date)
+        protected_removals(session, audience, destination, delivery.as_of_date)
         unusable = desired_members(session, audience, destination)
         rules_hash = rules_of(session, variables, book, audience)
         evidence = find_evidence(

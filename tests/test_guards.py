@@ -435,12 +435,52 @@ def test_a_member_whose_yes_ended_leaves_whatever_the_rules_say(asked: Asked) ->
             f" 'email_list', customer_id, customer_id, '', 'g', date '{SAMPLE_DAY}' from ({no_yes}"
             f" union all {a_yes}) as held"
         )
-        protected_removals(asked.session, audience, SAMPLE_DAY)
+        place = next(row for row in asked.book.destinations if row.destination == "email_list")
+        protected_removals(asked.session, audience, place, SAMPLE_DAY)
         removed = "select customer_id from delivery_protected"
         assert asked.count(f"select count(*) from ({no_yes})") > 20
         assert asked.count(f"select count(*) from ({no_yes} except {removed})") == 0
         kept = asked.count(f"select count(*) from ({a_yes} except {removed})")
         suppressed = "select customer_id from activation.activation_suppressed"
         assert kept == asked.count(f"select count(*) from ({a_yes} except {suppressed})") > 50
+    finally:
+        asked.session.run("rollback")
+
+
+@pytest.mark.parametrize(
+    ("objector", "member", "is_barred"),
+    [
+        ("Ann@Example.com", "ann@example.com", True),
+        ("a.nn+shop@gmail.com", "ann@googlemail.com", True),
+        ("ann+shop@example.com", "ann@example.com", True),
+        ("a.nn@example.com", "ann@example.com", False),
+        ("ann@example.org", "ann@example.com", False),
+    ],
+)
+def test_a_hash_that_an_objector_shares_does_not_go_out(
+    asked: Asked, objector: str, member: str, is_barred: bool
+) -> None:
+    audience = asked.audiences["lookalike_seed"]
+    places = {row.destination: row for row in asked.book.destinations}
+    (one,), (other,) = asked.session.fetch(
+        "select customer_id from activation.audience_memberships"
+        " where audience = 'lookalike_seed' order by 1 limit 2"
+    )
+    asked.session.run("begin")
+    try:
+        for customer, mail in ((one, objector), (other, member)):
+            asked.session.run(
+                "update activation.people set email = ?, phone_sha256 = null where customer_id = ?",
+                [mail, customer],
+            )
+        asked.session.run(
+            "insert into activation.activation_suppressed values (?, 'all', date '1900-01-01')",
+            [one],
+        )
+        for name, expected in (("google_ads", is_barred), ("email_list", False)):
+            protected_removals(asked.session, audience, places[name], SAMPLE_DAY)
+            barred = asked.session.fetch("select distinct customer_id from delivery_protected")
+            assert (one,) in barred
+            assert ((other,) in barred) is expected
     finally:
         asked.session.run("rollback")

@@ -25,6 +25,12 @@ PROTECTED = "delivery_protected"
 ROWS_PER_PAGE = 5000
 PLAIN = "none"
 # What the reasons of the models mean for somebody who is a member elsewhere.
+# One spelling for all that reach one mailbox: what is too wide here only leaves more people out.
+_MAILBOX = r"""if(
+                    regexp_matches(lower(email), '@(gmail|googlemail)\.com\s*$'),
+                    replace(regexp_replace(lower(email), '(\+.*)?@.*', ''), '.', '') || '@gmail',
+                    regexp_replace(regexp_replace(lower(email), '\s', '', 'g'), '\+[^@]*@', '@')
+                )"""
 CAUSES = {"suppressed": "suppression", "no_consent": "consent", "under_age": "consent"}
 
 
@@ -56,12 +62,16 @@ def desired_members(session: Session, audience: Audience, destination: Destinati
     return unusable
 
 
-def protected_removals(session: Session, audience: Audience, as_of: date) -> None:
+def protected_removals(
+    session: Session, audience: Audience, destination: Destination, as_of: date
+) -> None:
     """Write who must leave, whatever the guards say, into the table `delivery_protected`.
 
     That is everybody with an objection of their own, described by the audience or not; every
     member whose yes ended or who is too young for ads; and everybody whom the warehouse does not
-    know any more: merged into another account, or erased.
+    know any more: merged into another account, or erased. Where people go by a hash of their
+    address, nobody goes who shares it with somebody who objects: the destination cannot tell them
+    apart.
     """
     causes = ", ".join(f"('{reason}', '{cause}')" for reason, cause in CAUSES.items())
     session.run(
@@ -93,6 +103,11 @@ def protected_removals(session: Session, audience: Audience, as_of: date) -> Non
             select customer_id, 'consent' as cause
             from said
             where is_refused
+        ),
+        young as (
+            select customer_id, 'consent' as cause
+            from activation.people
+            where $channel = 'ads' and birth_date > $as_of - interval 16 years
         ),
         -- Whoever is no candidate any more is not asked by the models, and may still be held.
         ended as (
@@ -126,12 +141,38 @@ def protected_removals(session: Session, audience: Audience, as_of: date) -> Non
             left join merged on held.customer_id = merged.customer_id
             where customers.customer_id is null and merged.customer_id is null
         ),
-        removals as (
-            select * from decided
-            union all
+        objections as (
             select * from suppressed
             union all
             select * from refused
+            union all
+            select * from young
+        ),
+        addresses as (
+            select
+                customer_id,
+                phone_sha256,
+                {_MAILBOX} as mailbox
+            from activation.people
+            where $is_hashed
+        ),
+        sharing as (
+            select others.customer_id, objections.cause
+            from objections
+            inner join addresses as own on objections.customer_id = own.customer_id
+            inner join addresses as others on own.mailbox = others.mailbox
+            union
+            select others.customer_id, objections.cause
+            from objections
+            inner join addresses as own on objections.customer_id = own.customer_id
+            inner join addresses as others on own.phone_sha256 = others.phone_sha256
+        ),
+        removals as (
+            select * from decided
+            union all
+            select * from objections
+            union all
+            select * from sharing
             union all
             select * from ended
             union all
@@ -152,6 +193,7 @@ def protected_removals(session: Session, audience: Audience, as_of: date) -> Non
             "purpose": audience.purpose,
             "channel": audience.channel,
             "as_of": as_of,
+            "is_hashed": destination.normaliser != PLAIN,
         },
     )
 
