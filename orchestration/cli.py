@@ -31,6 +31,7 @@ from orchestration.explain import Explanation, Record, UnknownCustomerError, new
 from orchestration.explain import explain as explained
 from orchestration.gate import GateError
 from orchestration.measures.audience_rules import lint_audiences
+from orchestration.measures.exposures import EXPOSURES_FILE, lint_exposures
 from orchestration.measures.rules import lint_rules
 from orchestration.measures.summary import bar
 from orchestration.overlay import rules_dir
@@ -122,12 +123,14 @@ def lint() -> None:
 
     config, settings = installation()
     directory = rules_dir(settings, config)
-    rules = read_rules(directory)
+    rules, book = read_rules(directory), read_audiences(directory)
     read_activation_limits(directory)
+    exposures = directory / EXPOSURES_FILE
     findings = [
         *lint_rules(rules),
         *lint_thresholds(read_thresholds(directory)),
-        *lint_audiences(read_audiences(directory), rules, config.segment_preset),
+        *lint_audiences(book, rules, config.segment_preset),
+        *lint_exposures(book, exposures.read_text(encoding="utf-8") if exposures.exists() else ""),
     ]
     console = output()
     for finding in findings:
