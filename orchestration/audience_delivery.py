@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from orchestration.activation import ledger
 from orchestration.activation.delivering import DeliveryReport, deliver_audience
-from orchestration.activation.destinations import Delivery, address_of
+from orchestration.activation.destinations import Delivery, DestinationError, address_of
+from orchestration.activation.drt_sync import read_sync
 from orchestration.activation.files import FolderOfFiles
 from orchestration.activation.http_endpoint import HttpEndpoint
 from orchestration.activation.lists import (
@@ -25,6 +26,7 @@ from orchestration.activation.postgres_table import MirrorTable
 from orchestration.erasure.traces import DELIVERIES_DIR
 from orchestration.gate import decide
 from orchestration.measures.audience_rules import audiences_in_force
+from orchestration.measures.audience_tables import DRT
 from orchestration.overlay import rules_dir
 from orchestration.provenance import code_hash, own_database
 from orchestration.publication import DATABASE_FILE
@@ -134,7 +136,7 @@ def deliver(
         yield deliver_audience(
             session,
             delivery,
-            _place(destination, settings, environment),
+            _place(audience, destination, settings, config, environment),
             desired=DESIRED,
             protected=PROTECTED,
             limits=_limits(destination),
@@ -220,11 +222,22 @@ def _limits(destination: Destination) -> Limits:
 
 
 def _place(
-    destination: Destination, settings: Settings, environment: Mapping[str, str]
+    audience: Audience,
+    destination: Destination,
+    settings: Settings,
+    config: Config,
+    environment: Mapping[str, str],
 ) -> destinations.Destination:
     """Make what takes the rows."""
     if destination.kind == "files":
         return FolderOfFiles(settings.home / DELIVERIES_DIR / destination.destination)
+    if destination.kind == DRT:
+        if config.activation.drt_project is None:
+            raise DestinationError(
+                f"{destination.destination} is of kind drt: name a folder as"
+                " activation.drt_project and run `lifestage drt-config`"
+            )
+        return read_sync(settings.project_root / config.activation.drt_project, audience.audience)
     address = address_of(destination.destination, environment)
     return HttpEndpoint(address) if destination.kind == "http" else MirrorTable(address)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestration.cli_checks import approve, checks, print_verdict, rollback, try_alerts
-from orchestration.cli_delivery import deliver, plan
+from orchestration.cli_delivery import deliver, drt_config, plan
 from orchestration.cli_erasure import erase
 from orchestration.config import Config, ConfigError
 from orchestration.console import (
@@ -66,6 +66,7 @@ Day = Annotated[datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], h
 for command in (checks, approve, rollback, plan, deliver, erase):
     app.command()(command)
 app.command("test-alerts")(try_alerts)
+app.command("drt-config")(drt_config)
 
 
 def main() -> None:
