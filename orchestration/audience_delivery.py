@@ -18,7 +18,8 @@ from orchestration.activation.delivering import (
     prepare_delivery,
     send_delivery,
 )
-from orchestration.activation.destinations import Delivery, address_of
+from orchestration.activation.destinations import Delivery, DestinationError, address_of
+from orchestration.activation.drt_sync import read_sync
 from orchestration.activation.evidence import find_evidence, rules_of
 from orchestration.activation.files import FolderOfFiles
 from orchestration.activation.http_endpoint import HttpEndpoint
@@ -33,6 +34,7 @@ from orchestration.dbt_vars import dbt_vars
 from orchestration.erasure.traces import DELIVERIES_DIR
 from orchestration.gate import decide
 from orchestration.measures.audience_rules import audiences_in_force
+from orchestration.measures.audience_tables import DRT
 from orchestration.measures.delivery_guards import Counts, Decision, Limits, judge
 from orchestration.overlay import rules_dir
 from orchestration.provenance import code_hash, own_database
@@ -95,7 +97,7 @@ def plan_deliveries(
         ActivationHeld: Nothing may be sent.
     """
     planned = []
-    for destination, prepared, unusable in _prepared(session, settings, config, only):
+    for _, destination, prepared, unusable in _prepared(session, settings, config, only):
         protected = session.fetch("select count(*) from delivery_plan where is_protected")[0][0]
         planned.append(
             PlannedDelivery(
@@ -130,22 +132,22 @@ def deliver(
         ActivationHeld: Nothing may be sent.
         DestinationError: A destination cannot be used; the next run goes on from there.
     """
-    for destination, prepared, _ in _prepared(session, settings, config, only):
+    for audience, destination, prepared, _ in _prepared(session, settings, config, only):
         yield send_delivery(
             session,
             prepared,
-            _place(destination, settings, environment),
+            _place(audience, destination, settings, config, environment),
             now=lambda: _now(session),
         )
 
 
 def _prepared(
     session: Session, settings: Settings, config: Config, only: str | None
-) -> Iterator[tuple[Destination, PreparedDelivery, int]]:
+) -> Iterator[tuple[Audience, Destination, PreparedDelivery, int]]:
     """Plan and judge one list after the other; each lies in temporary tables until the next.
 
     Yields:
-        The destination, what is to be sent, and how many members it cannot use.
+        The audience, its destination, what is to be sent, and how many members it cannot use.
     """
     status = _published(session, settings, config)
     ledger.make_tables(session)
@@ -176,7 +178,7 @@ def _prepared(
             ),
             rules_hash=rules_hash,
         )
-        yield destination, prepared, unusable
+        yield audience, destination, prepared, unusable
 
 
 def _published(session: Session, settings: Settings, config: Config) -> PublicationStatus:
@@ -245,11 +247,22 @@ def _limits(destination: Destination) -> Limits:
 
 
 def _place(
-    destination: Destination, settings: Settings, environment: Mapping[str, str]
+    audience: Audience,
+    destination: Destination,
+    settings: Settings,
+    config: Config,
+    environment: Mapping[str, str],
 ) -> destinations.Destination:
     """Make what takes the rows."""
     if destination.kind == "files":
         return FolderOfFiles(settings.home / DELIVERIES_DIR / destination.destination)
+    if destination.kind == DRT:
+        if config.activation.drt_project is None:
+            raise DestinationError(
+                f"{destination.destination} is of kind drt: name a folder as"
+                " activation.drt_project and run `lifestage drt-config`"
+            )
+        return read_sync(settings.project_root / config.activation.drt_project, audience.audience)
     address = address_of(destination.destination, environment)
     return HttpEndpoint(address) if destination.kind == "http" else MirrorTable(address)
 

@@ -14,7 +14,7 @@ import typer
 
 from orchestration.activation.approvals import ApprovalError
 from orchestration.cli_checks import approve, checks, print_verdict, rollback, try_alerts
-from orchestration.cli_delivery import deliver, plan
+from orchestration.cli_delivery import deliver, drt_config, plan
 from orchestration.cli_erasure import erase
 from orchestration.config import Config, ConfigError
 from orchestration.console import (
@@ -32,6 +32,7 @@ from orchestration.explain import Explanation, Record, UnknownCustomerError, new
 from orchestration.explain import explain as explained
 from orchestration.gate import GateError
 from orchestration.measures.audience_rules import lint_audiences
+from orchestration.measures.exposures import EXPOSURES_FILE, lint_exposures
 from orchestration.measures.rules import lint_rules
 from orchestration.measures.summary import bar
 from orchestration.overlay import rules_dir
@@ -67,6 +68,7 @@ Day = Annotated[datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], h
 for command in (checks, approve, rollback, plan, deliver, erase):
     app.command()(command)
 app.command("test-alerts")(try_alerts)
+app.command("drt-config")(drt_config)
 
 
 def main() -> None:
@@ -124,13 +126,15 @@ def lint() -> None:
 
     config, settings = installation()
     directory = rules_dir(settings, config)
-    rules = read_rules(directory)
+    rules, book = read_rules(directory), read_audiences(directory)
     read_activation_limits(directory)
     read_guards(directory)
+    exposures = directory / EXPOSURES_FILE
     findings = [
         *lint_rules(rules),
         *lint_thresholds(read_thresholds(directory)),
-        *lint_audiences(read_audiences(directory), rules, config.segment_preset),
+        *lint_audiences(book, rules, config.segment_preset),
+        *lint_exposures(book, exposures.read_text(encoding="utf-8") if exposures.exists() else ""),
     ]
     console = output()
     for finding in findings:

@@ -5,14 +5,17 @@ What may be sent is decided by `orchestration.audience_delivery`.
 
 from __future__ import annotations
 
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestration.activation.drt_files import drt_project
 from orchestration.console import CommandError, errors, installation, output, print_table
 from orchestration.erasure.traces import settle_ledger
+from orchestration.measures.audience_rules import audiences_in_force
 from orchestration.overlay import rules_dir
-from orchestration.rules import read_guards
+from orchestration.rules import read_audiences, read_guards
 from orchestration.settings import destination_variables
 from orchestration.warehouse import only_writer, open_database
 
@@ -92,6 +95,32 @@ def _print_guards(audience: str, decision: Decision, guards: Mapping[str, Guard]
                 markup=False,
                 soft_wrap=True,
             )
+
+
+def drt_config(
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The folder; activation.drt_project by default.")
+    ] = None,
+) -> None:
+    """Write a drt project with one sync per audience; files that are there stay as they are."""
+    config, settings = installation()
+    configured = config.activation.drt_project
+    if out is None and configured is None:
+        raise CommandError("name a folder: --out, or activation.drt_project in lifestage.yml")
+    folder = out if out is not None else settings.project_root / str(configured)
+    book = read_audiences(rules_dir(settings, config))
+    files = drt_project(audiences_in_force(book, config.segment_preset), book.destinations)
+    if not files:
+        raise CommandError("no audience goes through drt: give kind drt to its destination")
+    console = output()
+    for name, text in files.items():
+        path = folder / name
+        is_there = path.exists()
+        if not is_there:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        said = "is there already" if is_there else "written: fill in what it asks for"
+        console.print(f"{path} {said}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _print_delivery(report: DeliveryReport) -> None:

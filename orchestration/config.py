@@ -278,6 +278,14 @@ class Publication(Strict):
     report: bool = Field(default=True, description="Write report.html beside the database.")
 
 
+class Activation(Strict):
+    """How audiences reach destinations that Lifestage does not reach itself."""
+
+    drt_project: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = Field(
+        default=None, description="Directory of the drt project for destinations of kind drt."
+    )
+
+
 class Config(Strict):
     """Everything that decides what the tables contain."""
 
@@ -300,6 +308,7 @@ class Config(Strict):
     tables: dict[InputName, Table] = Field(default_factory=dict)
     feeds: dict[InputName, Feed] = Field(default_factory=dict)
     publication: Publication = Publication()
+    activation: Activation = Activation()
 
     @model_validator(mode="before")
     @classmethod
@@ -400,6 +409,8 @@ def parse_config(data: object, project_root: Path) -> Config:
         _refuse_outside(start, pattern, key, roots)
     if config.rules is not None:
         _refuse_outside(roots[0], config.rules, "rules", roots)
+    if config.activation.drt_project is not None:
+        _refuse_outside(roots[0], config.activation.drt_project, "activation.drt_project", roots)
     return config
 
 
@@ -491,7 +502,7 @@ def _close_key(parts: list[str]) -> str:
 
 
 def _models() -> tuple[type[BaseModel], ...]:
-    return (Config, Scorecard, Monetary, Feed, Table, ExcludeRule, Publication)
+    return (Config, Scorecard, Monetary, Feed, Table, ExcludeRule, Publication, Activation)
 
 
 def json_schema() -> str:

@@ -10,7 +10,8 @@ from dagster._utils.warnings import BetaWarning
 from orchestration.config import Config, load_config
 from orchestration.defs.alerts import alert_sensor
 from orchestration.defs.checks import check_assets
-from orchestration.defs.deliveries import deliveries_asset
+from orchestration.defs.deliveries import DELIVERIES_KEY, deliveries_asset
+from orchestration.defs.drt import drt_assets
 from orchestration.defs.feeds import feed_assets
 from orchestration.defs.history import history_assets
 from orchestration.defs.measurement import measurement_assets
@@ -38,11 +39,13 @@ def build_definitions(config: Config, settings: Settings) -> dg.Definitions:
     checks = check_assets(config, settings, partitions, built, definitions)
     measurement = measurement_assets(config, settings, partitions, built)
     publication = publication_asset(config, settings, partitions, built)
-    deliveries = deliveries_asset(config, settings, partitions)
+    through_drt = drt_assets(config, settings, DELIVERIES_KEY)
+    brought = frozenset(spec.key for spec in through_drt)
+    deliveries = deliveries_asset(config, settings, partitions, brought)
     assets = [*feeds, history, checks, measurement, publication, deliveries]
     job = nightly_job(dg.AssetSelection.assets(*assets), partitions)
     return dg.Definitions(
-        assets=assets,
+        assets=[*assets, *through_drt],
         jobs=[job],
         schedules=[nightly_schedule(config, job)],
         sensors=[alert_sensor(settings)],

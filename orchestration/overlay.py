@@ -1,7 +1,8 @@
 """Which rule tables are in force: the project's own, or a copy in which some are replaced.
 
 What stands in the tables is read by `orchestration.rules` and judged by
-`orchestration.measures.rules`; dbt loads the same folder as seeds.
+`orchestration.measures.rules`; dbt loads the same folder as seeds, and the audiences in it as
+exposures. Run `python -m orchestration.overlay` to rewrite the exposures of the project's own.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.config import ConfigError
+from orchestration.measures.exposures import EXPOSURES_FILE, exposures_yaml
+from orchestration.rules import RuleFileError, read_audiences
 
 if TYPE_CHECKING:
     from orchestration.config import Config
@@ -44,7 +47,9 @@ def seeds_root(settings: Settings, config: Config) -> Path:
         relative = source.relative_to(SEEDS_DIR)
         overlay = own / relative.name
         is_replaced = relative.parent.name == "rules" and overlay.is_file()
-        _copy_if_changed(overlay if is_replaced else source, root / relative)
+        if relative.name != EXPOSURES_FILE:
+            _copy_if_changed(overlay if is_replaced else source, root / relative)
+    write_exposures(root / "rules")
     return root
 
 
@@ -53,8 +58,25 @@ def rules_dir(settings: Settings, config: Config) -> Path:
     return seeds_root(settings, config) / "rules"
 
 
+def write_exposures(rules: Path) -> None:
+    """Write the exposures of the audiences in a folder of rule tables, if they are others now."""
+    target = rules / EXPOSURES_FILE
+    try:
+        text = exposures_yaml(read_audiences(rules))
+    except RuleFileError:
+        # Whoever computes with the tables says what is wrong with them; there are no audiences.
+        target.unlink(missing_ok=True)
+        return
+    if not target.exists() or target.read_text(encoding="utf-8") != text:
+        target.write_text(text, encoding="utf-8")
+
+
 def _copy_if_changed(source: Path, target: Path) -> None:
     """Leave an equal file alone: dbt takes a new one as a reason to parse again."""
     if not target.exists() or target.read_bytes() != source.read_bytes():
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
+
+
+if __name__ == "__main__":
+    write_exposures(SEEDS_DIR / "rules")

@@ -59,7 +59,7 @@ def code_hash(settings: Settings, config: Config) -> str:
     """Hash everything besides the inputs that tables and results depend on.
 
     The paths are those inside the project, so that the place of the installation does not count.
-    How results are published does not count either.
+    How results are published and sent does not count either.
     """
     rules = rules_dir(settings, config)
     package = Path(__file__).parent
@@ -75,7 +75,7 @@ def code_hash(settings: Settings, config: Config) -> str:
         for root, path in files
         if path.is_file()
     )
-    return hash_of([config.model_dump(mode="json", exclude={"publication"}), content])
+    return hash_of([config.model_dump(mode="json", exclude={"publication", "activation"}), content])
 
 
 def mark_built(session: Session, code: str) -> None:

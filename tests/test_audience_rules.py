@@ -95,6 +95,10 @@ def test_an_audience_without_action_or_owner_is_refused(part: str) -> None:
     assert ("NOT_ACTIONABLE", f"win_back.{part}") in found(with_audience("win_back", **{part: " "}))
 
 
+def test_a_name_is_one_that_dbt_and_destinations_take() -> None:
+    assert ("BAD_NAME", "Win back") in found(with_audience("win_back", audience="Win back"))
+
+
 def test_a_protected_attribute_needs_a_reason() -> None:
     book = with_audience("win_back", description="Women of one religion who have gone quiet.")
     wrong = ("PROTECTED_ATTRIBUTE", "win_back.religion")

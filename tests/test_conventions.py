@@ -11,7 +11,10 @@ from typing import Any
 
 import pytest
 
+from orchestration.config import Config
+from orchestration.measures.audience_rules import audiences_in_force
 from orchestration.publication import PUBLIC_TABLES
+from orchestration.rules import read_audiences
 
 REPOSITORY = Path(__file__).parents[1]
 SOURCES = sorted((REPOSITORY / "orchestration").rglob("*.py"))
@@ -157,6 +160,29 @@ def test_what_tells_who_somebody_is_stays_in_the_house(manifest: dict[str, Any])
 def test_every_mart_is_published(manifest: dict[str, Any]) -> None:
     marts = {node["name"] for node in resources(manifest, "model") if layer(node) == "marts"}
     assert marts == {table.name for table in PUBLIC_TABLES if table.schema == "marts"}
+
+
+def test_every_audience_is_an_exposure_with_an_owner(manifest: dict[str, Any]) -> None:
+    book = read_audiences(REPOSITORY / "seeds" / "rules")
+    told = {
+        node["name"]: (
+            *(node["owner"]["email"], node["label"], node["type"]),
+            *(node["meta"][name] for name in ("channel", "destination", "objective")),
+        )
+        for node in manifest["exposures"].values()
+    }
+    assert told == {
+        row.audience: (
+            *(row.owner, row.name, "application"),
+            *(row.channel, row.destination, row.objective),
+        )
+        for row in audiences_in_force(book, Config().segment_preset)
+    }
+    parents = {f"model.lifestage.{name}" for name in ("audience_memberships", "audience_catalogue")}
+    assert all(
+        set(node["depends_on"]["nodes"]) == parents for node in manifest["exposures"].values()
+    )
+    assert all(node["maturity"] and node["description"] for node in manifest["exposures"].values())
 
 
 def test_sql_reads_no_clock() -> None:

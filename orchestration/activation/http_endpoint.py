@@ -85,7 +85,7 @@ class HttpEndpoint:
         patience: Patience | None = None,
         wait: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._url = _checked(address.url)
+        self._url = checked_address(address.url)
         self._token = address.token
         self._batch_size = batch_size
         self._patience = patience or Patience()
@@ -138,7 +138,7 @@ class HttpEndpoint:
             connection.close()
 
 
-def _checked(text: str) -> SplitResult:
+def checked_address(text: str) -> SplitResult:
     """Take an address apart.
 
     Raises:

@@ -14,6 +14,7 @@ from orchestration.activation.destinations import DestinationError
 from orchestration.activation.planning import PlanError
 from orchestration.audience_delivery import ActivationHeld, deliver
 from orchestration.config import Config
+from orchestration.defs.drt import drt_key, materialised
 from orchestration.defs.publication import PUBLICATION_KEY
 from orchestration.defs.steps import TURN, refused, retry_policy
 from orchestration.erasure.traces import settle_ledger
@@ -35,9 +36,19 @@ CHECKS = {
 
 
 def deliveries_asset(
-    config: Config, settings: Settings, partitions: dg.DailyPartitionsDefinition
+    config: Config,
+    settings: Settings,
+    partitions: dg.DailyPartitionsDefinition,
+    through_drt: frozenset[dg.AssetKey] = frozenset(),
 ) -> dg.AssetsDefinition:
-    """Build the asset that stands for what destinations hold."""
+    """Build the asset that stands for what destinations hold.
+
+    Args:
+        config: The configuration.
+        settings: The installation.
+        partitions: The business days.
+        through_drt: The assets that stand for what drt brings to destinations.
+    """
 
     @dg.asset(
         key=DELIVERIES_KEY,
@@ -72,6 +83,10 @@ def deliveries_asset(
             except DestinationError as error:
                 raise dg.Failure(description=str(error)) from error
         settle_ledger(settings)
+        for report in reports:
+            name = (report.delivery.audience, report.delivery.destination)
+            if drt_key(*name) in through_drt:
+                context.log_event(materialised(report))
         return dg.MaterializeResult(
             metadata={"lists": dg.MetadataValue.md(_table(reports))},
             check_results=[

@@ -24,6 +24,7 @@ from orchestration.measures.audience_tables import (
     AudienceBook,
     Destination,
 )
+from orchestration.measures.exposures import NAME
 from orchestration.measures.rule_tables import Finding
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def lint_audiences(book: AudienceBook, rules: RuleBook, preset: str) -> list[Fin
         finding
         for audience in audiences
         for finding in (
+            *_lint_name(audience),
             *_lint_members(audience, segments, stages),
             *_lint_aim(audience),
             *_lint_way_out(audience, book),
@@ -79,6 +81,11 @@ def audiences_in_force(book: AudienceBook, preset: str) -> list[Audience]:
 
 def _error(check: str, subject: str, text: str) -> Finding:
     return Finding(check, "error", AUDIENCES, subject, f"{AUDIENCES}, {subject}: {text}")
+
+
+def _lint_name(row: Audience) -> Iterator[Finding]:
+    if not NAME.fullmatch(row.audience):
+        yield _error("BAD_NAME", row.audience, "use lower-case letters, digits and _ as audience")
 
 
 def _lint_members(row: Audience, segments: set[str], stages: set[str]) -> Iterator[Finding]:

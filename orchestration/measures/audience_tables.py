@@ -20,7 +20,8 @@ SALT_SEPARATOR = ":"
 KINDS_WITH_DAYS = ("entering", "leaving", "about_to_leave")
 KINDS = ("state", *KINDS_WITH_DAYS)
 CHANNELS = ("email", "sms", "phone", "push", "ads")
-DESTINATION_KINDS = ("files", "http", "postgres")
+DRT = "drt"
+DESTINATION_KINDS = ("files", "http", "postgres", DRT)
 NORMALISERS = ("none", "google", "meta", "snap", "uid2")
 GRANT, NO_OBJECTION = "grant", "no_objection"
 
