@@ -705,6 +705,43 @@ def test_spreadsheets_get_texts_that_are_no_formulas_and_numbers_as_they_are(
     assert text == ('"member_key","city","spent"\r\n"\'+49301","\'=cmd|\' /C calc\'!A0",-10.50\r\n')
 
 
+def test_who_left_is_named_by_one_delivery_only(shop: Shop, tmp_path: Path) -> None:
+    target = folder(tmp_path)
+    shop.wants(people("ann", "ben", "cid"))
+    shop.delivers(target)
+    first = target.complete("vip")
+    shop.delivers(target)
+    assert target.complete("vip") == first  # nothing changed and nobody is named
+
+    shop.wants(people("ann", "cid"))
+    shop.protects({"ben": "erasure"})
+    shop.delivers(target, generation="g2")
+    (place,) = target.complete("vip")
+    assert keys(place, "removals", "csv") == ["ben"]
+    shop.protects({})
+    for generation in ("g2", "g3"):
+        report = shop.delivers(target, generation=generation)
+        (place,) = target.complete("vip")
+        assert (report.status, keys(place, "removals", "csv")) == ("complete", [])
+        assert keys(place, "members", "csv") == ["ann", "cid"]
+        assert check_manifest(place)["files"]["members.csv"]["rows"] == 2
+
+
+def test_lists_that_are_lost_are_written_again_unless_they_are_stopped(
+    shop: Shop, tmp_path: Path
+) -> None:
+    target = folder(tmp_path)
+    shop.wants(people("ann", "ben"))
+    shop.delivers(target)
+    shutil.rmtree(target.root / "vip")
+    stopped = shop.delivers(target, limits=STRICT)
+    assert (stopped.status, target.complete("vip")) == ("stopped", [])
+    shop.delivers(target)
+    (place,) = target.complete("vip")
+    assert keys(place, "members", "csv") == ["ann", "ben"]
+    assert keys(place, "additions", "csv") == []
+
+
 def test_files_are_not_for_everybody(shop: Shop, tmp_path: Path) -> None:
     shop.wants(people("ann"))
     target = folder(tmp_path)
@@ -768,7 +805,8 @@ def test_readers_see_a_whole_delivery_or_none_and_the_next_run_heals(
     (place,) = (path for path in (tmp_path / "crm" / "vip").iterdir())
     check_manifest(place)
     assert keys(place, "members", "csv") == ["ben", "cem"]
-    assert place.name == newest.name or not is_there
+    # Once it is known that they left, the next delivery does not name them any more.
+    assert (place.name == newest.name) is (is_there and step != "recorded")
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))

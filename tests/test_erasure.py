@@ -602,12 +602,20 @@ def test_one_refresh_leaves_nothing_of_the_person(night_after: Installation) -> 
     """X68."""
     folders = night_after.settings.home, night_after.root / "dagster"
     for person in (ANN, BEN, CEM):
-        assert places_with(marks(person), *folders) == []
+        found = places_with(marks(person), *folders)
+        # The list that tells a destination who must leave has to name them, once.
+        assert {place for place, _ in found} <= {"removals.csv"}
+        assert {mark for _, mark in found} <= {person}
     assert not list(night_after.settings.home.glob("*.wal"))
     assert len(past_places(night_after.settings.published_dir)) == 1
     said = night_after.lifestage("rollback")
     assert said.returncode == 1
     assert "no such older generation" in said.stderr
+
+    done = night_after.lifestage("deliver")
+    assert done.returncode == 0, done.stderr
+    for person in (ANN, BEN, CEM):
+        assert places_with(marks(person), *folders) == []
 
 
 def test_every_row_that_came_in_is_accounted_for(night_after: Installation) -> None:

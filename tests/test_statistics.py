@@ -102,7 +102,7 @@ def test_distances_of_shares_do_not_depend_on_the_size(pair, factor):
     assert distances.psi(*larger, added=0) == pytest.approx(raw, abs=1e-9)
 
 
-@given(*[st.lists(st.integers(0, 9), min_size=20, max_size=80)] * 2)
+@given(*[st.lists(st.integers(0, 9), min_size=40, max_size=120)] * 2)
 def test_kolmogorov_smirnov_on_bins_is_that_of_scipy(first, second):
     binned = [np.bincount(values, minlength=10) for values in (first, second)]
     distance, p_value = distances.kolmogorov_smirnov(*binned)

@@ -199,9 +199,9 @@ class _Run:
         sent_to, silent = 0, 0
         while silent < MOST_SILENT_BATCHES:
             last = self._stage(sent_to, destination.batch_size)
-            if last is None:
+            if last is None and (sent_to or not self._needs_lists(destination)):
                 return True
-            sent_to = last
+            sent_to = last or 1
             ledger.intend(self.session, self.delivery)
             reached("intended")
             outcomes = list(destination.deliver(self._batch()))
@@ -211,6 +211,14 @@ class _Run:
             is_heard = any(outcome.status != "unknown" for outcome in outcomes)
             silent = 0 if is_heard else silent + 1
         return False
+
+    def _needs_lists(self, destination: Destination) -> bool:
+        """Tell whether the lists are written although nothing changed.
+
+        Of a stopped list nobody knows what to write about members that it would not have any more.
+        """
+        state = destination.state_of(self.delivery.audience)
+        return state == "stale" or (state == "missing" and not self.prepared.decision.is_stopped)
 
     def report(self) -> DeliveryReport:
         """Tell how it ended."""
@@ -277,7 +285,11 @@ class _Run:
         return self.session.fetch(f"select max(position) from {SENDING}")[0][0]
 
     def _batch(self) -> Batch:
-        query = f"select sha256(string_agg(idempotency_key, '' order by position)) from {SENDING}"
+        # A batch without changes is named by its run.
+        query = (
+            "select sha256(coalesce(string_agg(idempotency_key, '' order by position),"
+            f" 'run {self.prepared.run_number}')) from {SENDING}"
+        )
         return Batch(
             delivery=self.delivery,
             key=self.session.fetch(query)[0][0],

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Operation = Literal["add", "remove", "update"]
 Status = Literal["accepted", "rejected", "unknown"]
+State = Literal["current", "missing", "stale"]
 # Words of a destination may repeat what it was sent; a code does not.
 REASON = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -110,6 +111,15 @@ class Destination(Protocol):
     @property
     def batch_size(self) -> int | None:
         """How many rows it takes at once; None if it takes a whole delivery as one change."""
+        ...
+
+    def state_of(self, audience: str) -> State:
+        """Tell whether what it shows of an audience needs a delivery without any change.
+
+        Returns:
+            missing where it shows nothing of it, stale where it still shows who left before, else
+            current.
+        """
         ...
 
     def deliver(self, batch: Batch) -> Iterable[Outcome]:

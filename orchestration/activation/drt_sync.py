@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from drt.config.models import SyncConfig
     from drt.destinations.base import SyncResult
 
-    from orchestration.activation.destinations import Batch, Row
+    from orchestration.activation.destinations import Batch, Row, State
 
 MISSING = "drt is missing: install lifestage[drt]"
 SYNCS_DIR = "syncs"
@@ -103,6 +103,10 @@ class DrtSync:
     def batch_size(self) -> int | None:
         """Rows that drt takes at once, as the sync says."""
         return self.sync.sync.batch_size
+
+    def state_of(self, audience: str) -> State:  # noqa: ARG002 - no list of this kind gets old
+        """The tool keeps the members; nothing here can be lost."""
+        return "current"
 
     def deliver(self, batch: Batch) -> Iterable[Outcome]:
         """Let drt send the rows.

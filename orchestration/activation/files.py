@@ -5,7 +5,8 @@
       manifest.json                                  last: without it the directory is not there
 
 Additions hold new members and those of whom something else is sent now; removals come first. The
-directory of the delivery before is removed: it names people who left. How texts are made safe for
+directory of the delivery before is removed: it names people who left. So does a removal, which is
+why the next delivery writes the lists again even if nothing changed. How texts are made safe for
 spreadsheets is the business of `orchestration.activation.cells`.
 """
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
     from pathlib import Path
 
-    from orchestration.activation.destinations import Batch
+    from orchestration.activation.destinations import Batch, State
 
 Format = Literal["csv", "jsonl", "parquet"]
 Member: TypeAlias = "tuple[str, tuple[Any, ...]]"
@@ -66,6 +67,14 @@ class FolderOfFiles:
     def batch_size(self) -> int | None:
         """A delivery is one directory."""
         return None
+
+    def state_of(self, audience: str) -> State:
+        """A directory that names people who left is stale from the next delivery on."""
+        complete = self.complete(audience)
+        if not complete:
+            return "missing"
+        files = read_manifest(complete[-1])["files"]
+        return "stale" if files[f"removals.{self.form}"]["rows"] else "current"
 
     def deliver(self, batch: Batch) -> Iterator[Outcome]:
         """Write a delivery; every row of one that is complete is accepted.

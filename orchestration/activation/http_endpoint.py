@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from urllib.parse import SplitResult
 
-    from orchestration.activation.destinations import Address, Batch, Row
+    from orchestration.activation.destinations import Address, Batch, Row, State
 
 NO_ANSWER = "no_answer"
 TOO_MANY_REQUESTS = 429
@@ -95,6 +95,10 @@ class HttpEndpoint:
     def batch_size(self) -> int | None:
         """Rows per request."""
         return self._batch_size
+
+    def state_of(self, audience: str) -> State:  # noqa: ARG002 - no list of this kind gets old
+        """The other side keeps the members; nothing here can be lost."""
+        return "current"
 
     def deliver(self, batch: Batch) -> Iterable[Outcome]:
         """Send a batch, again and again under the same keys until there is an answer.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from psycopg import Cursor
     from psycopg.sql import Composed
 
-    from orchestration.activation.destinations import Address, Batch, Row
+    from orchestration.activation.destinations import Address, Batch, Row, State
 
 CONNECT_SECONDS = 15
 CHANGES = """
@@ -75,6 +75,10 @@ class MirrorTable:
     def batch_size(self) -> int | None:
         """A delivery is one transaction."""
         return None
+
+    def state_of(self, audience: str) -> State:  # noqa: ARG002 - no list of this kind gets old
+        """The table is read by the delivery itself."""
+        return "current"
 
     def deliver(self, batch: Batch) -> Iterable[Outcome]:
         """Change the table in one transaction.
