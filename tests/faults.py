@@ -10,6 +10,7 @@ from __future__ import annotations
 import bisect
 import csv
 import itertools
+import json
 import random
 import shutil
 import subprocess
@@ -30,7 +31,7 @@ from orchestration.publication_status import PublicationStatus, read_status
 from tests.conftest import Installation, make_installation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Generator, Iterable
+    from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 
 # Stands in every customer id and nowhere else: where it turns up, a person's data has leaked.
 MARKER = "zqx7person"
@@ -39,11 +40,20 @@ BASE_DAY = date(2025, 5, 5)
 ORDERS_A_DAY = 330
 WEEKDAYS = (0.95, 0.92, 0.96, 1.0, 1.07, 1.18, 0.92)
 COLUMNS = ("order_id", "customer_id", "ordered_at", "amount", "status", "channel")
-CONFIGURATION = {
+# Every so manieth customer is known by address; whether they agreed goes by turns.
+KNOWN_EVERY = 20
+WORDS = ("GRANT", "GRANT", "", "DENY", "REVOKED")
+ORDERS_FEED = {"path": "in/*.csv"}
+CONFIGURATION: dict[str, object] = {
     "business_timezone": "UTC",
     "currency": "EUR",
     "history_start": FIRST_DAY,
-    "feeds": {"orders": {"path": "in/*.csv"}},
+    "feeds": {"orders": ORDERS_FEED},
+}
+
+PEOPLE_FEEDS = {
+    "customers": {"path": "people/customers.csv"},
+    "consents": {"path": "people/consents.csv"},
 }
 
 BIN = Path(sys.executable).parent
@@ -97,6 +107,36 @@ class Shop(Installation):
             writer.writerow(COLUMNS)
             writer.writerows(orders_of(day) if rows is None else rows)
         return path
+
+    def tell_people(self, words: Sequence[str] = WORDS) -> None:
+        """Deliver who is known, and what each of them said of marketing by mail, taking turns."""
+        folder = self.root / "people"
+        folder.mkdir(exist_ok=True)
+        known = [f"{MARKER}-{number:05}" for number in range(0, 14_000, KNOWN_EVERY)]
+        lines = [f"{name},{name}@example.com" for name in known]
+        (folder / "customers.csv").write_text("\n".join(["customer_id,email", *lines]) + "\n")
+        said = [(name, words[place % len(words)]) for place, name in enumerate(known)]
+        lines = [f"{name},marketing,email,{word},{FIRST_DAY}" for name, word in said if word]
+        header = "customer_id,purpose,channel,status,given_at"
+        (folder / "consents.csv").write_text("\n".join([header, *lines]) + "\n")
+
+    def agreeing(self) -> set[str]:
+        """Name those who may be written to, as the file says it now."""
+        path = self.root / "people" / "consents.csv"
+        rows = csv.DictReader(path.read_text().splitlines()) if path.exists() else []
+        return {row["customer_id"] for row in rows if row["status"] == "GRANT"}
+
+    def lists(self) -> dict[str, set[str]]:
+        """Read the members of every list that a reader takes for complete."""
+        found = {}
+        for manifest in self.settings.home.glob("deliveries/*/*/*/manifest.json"):
+            for name, told in json.loads(manifest.read_text())["files"].items():
+                assert file_hash(manifest.parent / name) == told["sha256"]
+            with (manifest.parent / "members.csv").open(newline="") as file:
+                members = [row["member_key"] for row in csv.DictReader(file)]
+            assert len(members) == len(set(members))
+            found[manifest.parents[1].name] = set(members)
+        return found
 
     @property
     def warehouse(self) -> Path:
@@ -156,11 +196,17 @@ class Shop(Installation):
         return Shop(root)
 
 
-def make_shop(root: Path, days: Iterable[date] = (), **changes: object) -> Shop:
-    """Lay out a shop that has delivered the files of some days."""
+def make_shop(
+    root: Path, days: Iterable[date] = (), *, has_people: bool = False, **changes: object
+) -> Shop:
+    """Lay out a shop that has delivered the files of some days, and maybe those of its people."""
     make_installation(root)
     shop = Shop(root)
-    (root / "lifestage.yml").write_text(yaml.safe_dump(CONFIGURATION | changes))
+    settings = CONFIGURATION | changes
+    if has_people:
+        settings["feeds"] = {"orders": ORDERS_FEED} | PEOPLE_FEEDS
+        shop.tell_people()
+    (root / "lifestage.yml").write_text(yaml.safe_dump(settings))
     for day in days:
         shop.deliver(day)
     return shop
@@ -221,10 +267,10 @@ def assert_invariants(
     I1: what is published opens, and all its tables, Parquet files and records are of one
     generation. I2: that is the last good one or the new one, byte for byte. I3: its rows, orders,
     money and customers are those of the files it was made from, and every received row is
-    accounted for. I5: the next normal run comes to the generation of an installation that nothing
-    happened to. I6: a refused run ends with one line, which names what is wrong. I7: no customer's
-    id stands in any log, artifact, message or page. I4 (nobody without consent in any export)
-    concerns activation and is asked where audiences are delivered, so it is not asked here.
+    accounted for. I4: nobody who did not agree is in any list that left. I5: the next normal run
+    comes to the generation of an installation that nothing happened to. I6: a refused run ends with
+    one line, which names what is wrong. I7: no customer's id stands in any log, artifact, message
+    or page.
 
     Args:
         shop: The installation that the fault has hit.
@@ -234,6 +280,8 @@ def assert_invariants(
         heals_to: The day of the next normal run and what it must come to; the run is made.
     """
     _assert_one_generation(shop, good)
+    for audience, members in shop.lists().items():
+        assert members <= shop.agreeing(), audience
     if said is not None:
         lines = [line for line in said.stderr.splitlines() if not line.endswith("...")]
         assert said.returncode == 1, said.stdout
@@ -286,6 +334,7 @@ def places_with(text: str, shop: Shop) -> list[str]:
     """Name the files of logs, artifacts, run history and pages in which a text stands."""
     home, published = shop.settings.home, shop.settings.published_dir
     tables = {shop.warehouse, shop.warehouse.with_suffix(".duckdb.wal")}
+    tables |= set(home.glob("deliveries/**/*.csv"))  # for these, see `Shop.lists`
     tables |= {path for kind in ("duckdb", "parquet") for path in published.rglob(f"*.{kind}")}
     files = [path for root in (home, shop.root / "dagster") for path in root.rglob("*")]
     return [

@@ -64,8 +64,12 @@ class Undisturbed:
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
     """Build the shop as of the base day; every fault hits a copy of it."""
-    shop = make_shop(tmp_path_factory.mktemp("faults") / "base", days_until(BASE_DAY))
-    return undisturbed(shop, BASE_DAY)
+    shop = make_shop(
+        tmp_path_factory.mktemp("faults") / "base", days_until(BASE_DAY), has_people=True
+    )
+    built = undisturbed(shop, BASE_DAY)
+    assert sum(map(len, shop.lists().values())) > 50
+    return built
 
 
 @pytest.fixture(scope="module")
@@ -306,6 +310,32 @@ def test_money_in_another_unit_is_published_but_nobody_is_written_to(
 
     shop.deliver(NEXT_DAY)
     assert_invariants(shop, [wrong], heals_to=(NEXT_DAY, next_night.served))
+
+
+def test_consent_that_turns_over_adds_nobody_and_removes_everybody(
+    shop: Shop, base: Undisturbed
+) -> None:
+    """X50: a flag is read the wrong way round, then everybody objects."""
+    before = shop.lists()
+    shop.deliver(NEXT_DAY)
+    shop.tell_people(("GRANT", "GRANT", "GRANT", "GRANT", "DENY"))
+    done = shop.night(NEXT_DAY)
+    assert done.returncode == 0, done.stderr
+    wrong = shop.served(NEXT_DAY)
+    assert wrong.generation != base.served.generation
+    assert_invariants(shop, [wrong])
+    planned = shop.lifestage("plan").stdout
+    stopped = {line.split()[0] for line in planned.splitlines() if "stopped" in line}
+    assert {"cross_sell", "reactivation"} <= stopped
+    after = shop.lists()
+    assert all(after[name] <= before[name] for name in stopped & set(after))
+    assert set(after) == set(before)
+
+    shop.tell_people(("DENY",))
+    done = shop.night(NEXT_DAY)
+    assert done.returncode == 0, done.stderr
+    assert_invariants(shop, [shop.served(NEXT_DAY)])
+    assert set(map(len, shop.lists().values())) == {0}
 
 
 def test_the_first_days_of_a_shop_are_published(tmp_path: Path) -> None:
