@@ -78,6 +78,7 @@ PUBLIC_TABLES = (
         "contact_pressure", ("as_of_date", "customer_id", "channel", "days"), schema=ACTIVATION
     ),
     PublicTable("crm_tags", ("customer_id",), schema=ACTIVATION),
+    PublicTable("audience_events", ("audience", "customer_id", "event_date"), schema=ACTIVATION),
     PublicTable("rejected_rows", (), schema="staging"),
     PublicTable("order_intake", ("source", "file"), optional=("file",), schema="staging"),
 )
