@@ -133,14 +133,17 @@ counted as (
 ),
 
 shop as (
-    select count(*) as customers
+    select
+        as_of_date,
+        count(*) as customers
     from customers
+    group by as_of_date
 ),
 
 final as (
     select
         sources.source,
-        {{ as_of() }} as as_of_date,
+        shop.as_of_date,
         sources.is_delivered,
         cast(coalesce(counted.row_count, 0) as bigint) as row_count,
         cast(counted.customers_named as bigint) as customers_named,
