@@ -78,6 +78,12 @@ PUBLIC_TABLES = (
         "contact_pressure", ("as_of_date", "customer_id", "channel", "days"), schema=ACTIVATION
     ),
     PublicTable("crm_tags", ("customer_id",), schema=ACTIVATION),
+    PublicTable("audience_events", ("audience", "customer_id", "event_date"), schema=ACTIVATION),
+    PublicTable("identity_conflicts", ("kind", "conflict_id", "customer_id"), schema=ACTIVATION),
+    PublicTable("source_coverage", ("source",), schema=ACTIVATION),
+    PublicTable(
+        "channel_responses", ("channel", "segment"), optional=("segment",), schema=ACTIVATION
+    ),
     PublicTable("rejected_rows", (), schema="staging"),
     PublicTable("order_intake", ("source", "file"), optional=("file",), schema="staging"),
 )

@@ -174,7 +174,7 @@ def read_audiences(directory: Path) -> AudienceBook:
 
 
 def read_activation_limits(directory: Path) -> ActivationLimits:
-    """Read from where on comparisons of arms and groups count.
+    """Read from where on comparisons of arms and groups count, and how far logs reach back.
 
     Args:
         directory: folder that holds `activation_limits.csv`.

@@ -58,12 +58,14 @@ RULE_TABLES = {
 }
 ACTIVATION_RULES = (
     *("audiences", "destinations", "consent_requirements", "contact_caps", "holdouts"),
+    "activation_limits",
 )
 SEED_TYPES = {
     **dict.fromkeys(("rank", "priority", "within_days", "archive_after_days"), "integer"),
     **dict.fromkeys(("min_orders", "max_orders", "minimum_size"), "integer"),
     **dict.fromkeys(("min_silence_days", "max_silence_days", "days", "max_contacts"), "integer"),
     **dict.fromkeys(("share", "max_removed_share", "max_added_share"), "double"),
+    "value": "double",
     "min_monetary": "decimal(18, 4)",
     "reviewed_on": "date",
 }

@@ -724,6 +724,8 @@ def test_segments_that_stand_in_for_an_attribute_are_found() -> None:
         ("power", "1", "power lies between 0 and 1"),
         ("fewest_payers", "2.5", "fewest_payers is a whole number"),
         ("smallest_lift", "0", "smallest_lift lies above 0"),
+        ("events_days", "0", "events_days is a whole number"),
+        ("responses_days", "30.5", "responses_days is a whole number"),
         ("imbalance", "much", "is not a number"),
     ],
 )

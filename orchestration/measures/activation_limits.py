@@ -1,7 +1,8 @@
-"""From where on a comparison of arms or groups counts: the limits of activation as plain values.
+"""From where on comparisons count and how far logs reach: the limits of activation as plain values.
 
 Reading the file is `orchestration.rules`; what the limits are held against is computed in
-`orchestration.measures.campaign_lift`, `holdout_checks` and `fairness_report`.
+`orchestration.measures.campaign_lift`, `holdout_checks` and `fairness_report`. The days that logs
+reach back are used by the models `audience_events` and `channel_responses`, and only judged here.
 """
 
 from __future__ import annotations
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
 SHARES = ("alpha", "power", "sample_ratio_p", "selection_ratio", "proxy_association")
+COUNTS = (
+    *("fewest_successes", "fewest_payers", "fewest_in_group", "smallest_shown"),
+    *("events_days", "responses_days"),
+)
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,8 @@ class ActivationLimits:
         smallest_shown: number of people below which a count is hidden.
         selection_ratio: share of the highest rate below which a group is passed over.
         proxy_association: Cramer's V from which on segments stand in for an attribute.
+        events_days: days of the log of who entered and left audiences.
+        responses_days: days whose messages channels are judged by.
 
     Raises:
         ValueError: a limit lies where it cannot.
@@ -57,6 +64,8 @@ class ActivationLimits:
     smallest_shown: Decimal
     selection_ratio: Decimal
     proxy_association: Decimal
+    events_days: Decimal
+    responses_days: Decimal
 
     def __post_init__(self) -> None:
         for name in SHARES:
@@ -67,7 +76,7 @@ class ActivationLimits:
         for name in ("smallest_lift", "imbalance"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} lies above 0")
-        for name in ("fewest_successes", "fewest_payers", "fewest_in_group", "smallest_shown"):
+        for name in COUNTS:
             value = getattr(self, name)
             if not value >= 1 or value % 1:
                 raise ValueError(f"{name} is a whole number from 1 on")

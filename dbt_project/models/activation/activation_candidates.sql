@@ -34,11 +34,7 @@ described as (
     inner join snapshots
         on
             days_looked_at.date_day = snapshots.date_day
-            and {{ is_listed('snapshots.segment', 'audiences_given.segments') }}
-            and {{ is_listed('snapshots.lifecycle_stage', 'audiences_given.stages') }}
-            and snapshots.orders >= coalesce(audiences_given.min_orders, 0)
-            and (audiences_given.max_orders is null or snapshots.orders <= audiences_given.max_orders)
-            and (audiences_given.min_monetary is null or snapshots.monetary >= audiences_given.min_monetary)
+            and {{ has_state_of('audiences_given', 'snapshots') }}
             and (
                 audiences_given.min_silence_days is null
                 or snapshots.days_since_last_order >= audiences_given.min_silence_days

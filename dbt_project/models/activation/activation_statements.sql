@@ -1,8 +1,4 @@
-{% set flags = {
-    'consent_email': ('marketing', 'email'),
-    'consent_sms': ('marketing', 'sms'),
-    'consent_ads': ('ads', 'ads'),
-} %}
+{% set flags = consent_flags() %}
 with consents as (
     select * from {{ ref('stg_shop__consents') }}
 ),
