@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import re
 import shutil
 from collections import Counter, defaultdict
 from datetime import date, timedelta
@@ -18,7 +19,8 @@ from orchestration.measures.holdout import is_held_out
 from orchestration.overlay import rules_dir
 from orchestration.rules import read_audiences
 from orchestration.warehouse import open_database
-from tests.conftest import Installation
+from tests.conftest import REPOSITORY, Installation
+from tests.fake_destination import TOKEN, Endpoint
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -316,3 +318,104 @@ def test_who_objects_leaves_even_a_list_that_is_stopped(shop: Installation) -> N
     meant = "select customer_id from activation.audience_memberships where audience = 'cross_sell'"
     members = {customer for (customer,) in ask(settings.warehouse_path, meant)}
     assert {row["member_key"] for row in lists_of(shop)["cross_sell"]} == members != left
+
+
+def send_by_http(shop: Installation) -> None:
+    """Let the lists of the shop go to a web address instead of a folder."""
+    own = shop.root / "rules"
+    own.mkdir(exist_ok=True)
+    shipped = rules_dir(shop.settings, shop.config) / "destinations.csv"
+    text = shipped.read_text(encoding="utf-8")
+    assert "email_list,files," in text
+    (own / "destinations.csv").write_text(text.replace("email_list,files,", "email_list,http,"))
+    settings_file = shop.root / "lifestage.yml"
+    settings_file.write_text(settings_file.read_text() + "rules: rules\n")
+
+
+def test_lists_reach_a_web_address_through_its_faults_and_its_secret_stands_nowhere(
+    shop: Installation, monkeypatch: pytest.MonkeyPatch, decided: list[dict[str, Any]]
+) -> None:
+    """X48, X49, X83: rejects, errors, lost answers, and an address that is dead at first."""
+    send_by_http(shop)
+    monkeypatch.setenv("LIFESTAGE_DEST_EMAIL_LIST_TOKEN", TOKEN)
+    monkeypatch.setenv("LIFESTAGE_DEST_EMAIL_LIST_URL", "http://127.0.0.1:9/topsecret")
+    done = shop.lifestage("refresh")  # judges the new rules; its last step finds nobody there
+    said = done.stdout + done.stderr
+    members = Counter(row["audience"] for row in decided if row["reason"] is None)
+    endpoint = Endpoint()
+    try:
+        rejected = sorted(
+            row["customer_id"]
+            for row in decided
+            if (row["audience"], row["reason"]) == ("cross_sell", None)
+        )[::33]
+        endpoint.server.rejects = dict.fromkeys(rejected, "bounced")
+        monkeypatch.setenv("LIFESTAGE_DEST_EMAIL_LIST_URL", endpoint.url)
+        for faults in (["500", "lost"], ["lost_500", "partial"], []):
+            endpoint.server.faults = list(faults)
+            done = shop.lifestage("deliver", "--audience", "cross_sell")
+            said += done.stdout + done.stderr
+        assert f"{len(rejected)} rejected" in done.stdout
+        reasons = (
+            "select distinct member_key, reason from delivery.attempts where status = 'rejected'"
+        )
+        assert sorted(ask(shop.settings.warehouse_path, reasons)) == [
+            (one, "bounced") for one in rejected
+        ]
+        endpoint.server.rejects = {}
+        endpoint.server.requests.clear()
+        done = shop.lifestage("deliver", "--audience", "cross_sell")
+        assert done.returncode == 0, done.stderr
+        assert [member for _, member in endpoint.server.sent()] == rejected
+        there = [member for member, _ in endpoint.server.rows]
+        assert len(there) == len(set(there)) == members["cross_sell"]
+        assert endpoint.server.violations == []
+        assert {one["Authorization"] for one in endpoint.server.headers} == {f"Bearer {TOKEN}"}
+    finally:
+        endpoint.close()
+    assert TOKEN not in said
+    assert "topsecret" not in said
+    secrets = (TOKEN.encode(), b"/topsecret")
+    for path in (path for path in shop.root.rglob("*") if path.is_file()):
+        content = path.read_bytes()
+        assert not [one for one in secrets if one in content], path.name
+
+
+def connect_as_documented(database: Path) -> duckdb.DuckDBPyConnection:
+    """Open a database with the very lines that docs/bi.md gives to readers."""
+    text = (REPOSITORY / "docs" / "bi.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(import duckdb\n.*?)```", text, re.DOTALL)
+    code = code[: code.index("print(")].replace(".lifestage/published/lifestage.duckdb", "{}")
+    assert "{}" in code
+    names: dict[str, Any] = {}
+    exec(code.replace("{}", str(database)), names)
+    return names["connection"]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "create table published.mine as select 1",
+        "delete from published.customers",
+        "copy (from published.customers) to '{folder}/out.csv'",
+        "export database '{folder}/out'",
+        "attach '{folder}/other.duckdb' as other",
+        "from read_csv('{folder}/secret.csv')",
+        "from read_parquet('{folder}/x.parquet')",
+        "install httpfs",
+        "set enable_external_access = true",
+        "set lock_configuration = false",
+    ],
+)
+def test_readers_can_read_and_nothing_else(
+    sample_shop: Installation, tmp_path: Path, statement: str
+) -> None:
+    """X85."""
+    (tmp_path / "secret.csv").write_text("a\n1\n")
+    before = sorted(tmp_path.iterdir())
+    published = sample_shop.settings.published_dir / "lifestage.duckdb"
+    with connect_as_documented(published) as reader:
+        assert reader.execute("select count(*) from published.customers").fetchall() == [(600,)]
+        with pytest.raises(duckdb.Error):
+            reader.execute(statement.format(folder=tmp_path)).fetchall()
+    assert sorted(tmp_path.iterdir()) == before

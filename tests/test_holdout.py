@@ -142,6 +142,42 @@ def test_draws_are_no_more_unbalanced_over_strata_than_chance_makes_them():
     assert stats.kstest(ratios, "uniform").pvalue > 0.01
 
 
+def test_a_year_of_moving_segments_leaves_everybody_in_their_arm_and_the_arms_in_balance():
+    """Customers come, move between segments and enter and leave the audience for 365 days."""
+    chance = np.random.default_rng(365)
+    ids = customers("random", 365 * 40)
+    share, salt, names = 0.1, "year", np.array(["champions", "loyal", "lost"])
+    segments = chance.integers(0, 3, len(ids))
+    arms: dict[str, bool] = {}
+    daily, balances = [], []
+    for day in range(1, 366):
+        there = 40 * day
+        moving = chance.random(there) < 0.02
+        segments[:there][moving] = chance.integers(0, 3, int(moving.sum()))
+        members = np.flatnonzero((segments[:there] < 2) & (chance.random(there) < 0.9))
+        for place in members:
+            customer = ids[place]
+            # Whoever comes back is drawn anew, and falls into the same arm.
+            assert arms.setdefault(customer, is_held_out(salt, customer, share)) is is_held_out(
+                salt, customer, share
+            )
+        held = np.array([arms[ids[place]] for place in members])
+        daily.append(sample_ratio(int((~held).sum()), int(held.sum()), share).p_value)
+        if day % 30 == 0:
+            of_segment = {name: segments[members] == place for place, name in enumerate(names)}
+            found = stratified_balance(
+                {
+                    name: (int((~held & here).sum()), int((held & here).sum()))
+                    for name, here in of_segment.items()
+                    if here.any()
+                }
+            )
+            balances.append(found.test.p_value)
+    assert min(daily[30:]) > 0.001
+    assert min(balances) > 0.001
+    assert len(arms) > 10_000
+
+
 # Power
 
 
