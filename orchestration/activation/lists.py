@@ -107,7 +107,15 @@ def protected_removals(
         young as (
             select customer_id, 'consent' as cause
             from activation.people
-            where $channel = 'ads' and birth_date > $as_of - interval 16 years
+            where
+                $channel = 'ads'
+                and birth_date > $as_of - to_years(
+                    (
+                        select cast(value as integer)
+                        from rules.activation_limits
+                        where name = 'youngest_for_ads'
+                    )
+                )
         ),
         -- Whoever is no candidate any more is not asked by the models, and may still be held.
         ended as (

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 SHARES = ("alpha", "power", "sample_ratio_p", "selection_ratio", "proxy_association")
 COUNTS = (
     *("fewest_successes", "fewest_payers", "fewest_in_group", "smallest_shown"),
-    *("events_days", "responses_days"),
+    *("events_days", "responses_days", "youngest_for_ads"),
 )
 
 
@@ -46,6 +46,7 @@ class ActivationLimits:
         smallest_shown: number of people below which a count is hidden.
         selection_ratio: share of the highest rate below which a group is passed over.
         proxy_association: Cramer's V from which on segments stand in for an attribute.
+        youngest_for_ads: years of age from which on somebody may be in a list for ads.
         events_days: days of the log of who entered and left audiences.
         responses_days: days whose messages channels are judged by.
 
@@ -64,6 +65,7 @@ class ActivationLimits:
     smallest_shown: Decimal
     selection_ratio: Decimal
     proxy_association: Decimal
+    youngest_for_ads: Decimal
     events_days: Decimal
     responses_days: Decimal
 

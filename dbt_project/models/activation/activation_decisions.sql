@@ -35,6 +35,11 @@ holdouts as (
     select * from {{ ref('holdouts') }}
 ),
 
+youngest as (
+    select * from {{ ref('activation_limits') }}
+    where name = 'youngest_for_ads'
+),
+
 described as (
     select
         candidates.as_of_date,
@@ -123,7 +128,9 @@ questioned as (
         suppressed_candidates.customer_id is not null as is_suppressed,
         archived.customer_id is not null as is_archived,
         coalesce(
-            required.channel = 'ads' and required.birth_date > {{ years_before('required.as_of_date', 16) }}, false
+            required.channel = 'ads'
+            and {{ is_younger_than('required.birth_date', 'required.as_of_date', 'youngest.value') }},
+            false
         ) as is_under_age,
         case
             when required.requires = 'grant' then not coalesce(consents.is_granted, false)
@@ -132,6 +139,7 @@ questioned as (
         pressed_candidates.customer_id is not null as is_over_cap,
         held_out_candidates.customer_id is not null as is_held_out
     from required
+    cross join youngest
     left join suppressed_candidates
         on
             required.as_of_date = suppressed_candidates.as_of_date
