@@ -42,7 +42,7 @@ run: install
 	$(BIN)/lifestage refresh
 
 test: install browser server lint
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: install
 	$(BIN)/ruff check .

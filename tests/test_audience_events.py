@@ -223,7 +223,12 @@ def assert_events(compiler: Compiler, world: World) -> Counter[str]:
     length = int(world.rules["activation_limits"][0]["value"])
     audiences = {row["audience"]: conditions(row) for row in world.rules["audiences"]}
     days = [world.as_of + timedelta(days=number) for number in range(-length - 15, 15)]
-    created = {row[0]: row[4] for row in world.people["customers"]}
+    merged = {
+        merge.customer_id
+        for merge in world.merges
+        if merge.merge_date is None or merge.merge_date <= world.as_of
+    }
+    created = {row[0]: row[4] for row in world.people["customers"] if row[0] not in merged}
     people = {
         customer: states_of(oracle, customer, created.get(customer), days)
         for customer in {*oracle.customers, *created}

@@ -49,8 +49,7 @@ buyers as (
 bought as (
     select
         customer_id,
-        min(valid_from) as bought_from,
-        max(valid_to) as bought_to
+        min(valid_from) as bought_from
     from buyers
     group by customer_id
 ),
@@ -59,9 +58,7 @@ known as (
     select
         customers.customer_id,
         greatest(coalesce(known_customers.created_on, reach.first_day), reach.first_day) as known_from,
-        reach.end_day as known_to,
         coalesce(bought.bought_from, reach.end_day) as bought_from,
-        coalesce(bought.bought_to, reach.end_day) as bought_to,
         stages.stage as lifecycle_stage
     from customers
     inner join known_customers on customers.customer_id = known_customers.customer_id
@@ -70,38 +67,20 @@ known as (
     left join bought on customers.customer_id = bought.customer_id
 ),
 
--- Known and without an order: before the first one, and after another account took the orders over.
-known_only as (
-    select
-        customer_id,
-        known_from as valid_from,
-        least(bought_from, known_to) as valid_to,
-        lifecycle_stage,
-        'created' as cause
-    from known
-    union all
-    select
-        customer_id,
-        greatest(known_from, bought_to) as valid_from,
-        known_to as valid_to,
-        lifecycle_stage,
-        case when known_from > bought_to then 'created' else 'merged' end as cause
-    from known
-),
-
+-- Known and without an order, until the first one.
 prospects as (
     select
         customer_id,
-        valid_from,
-        valid_to,
+        known_from as valid_from,
+        bought_from as valid_to,
         cast(null as {{ dbt.type_string() }}) as segment,
         lifecycle_stage,
         0 as orders,
         cast(0 as decimal(18, 4)) as monetary,
         cast(null as date) as last_order_date,
-        cause
-    from known_only
-    where valid_from < valid_to
+        'created' as cause
+    from known
+    where known_from < bought_from
 ),
 
 final as (

@@ -19,6 +19,18 @@ stage_codes as (
 known_customers as (
     select * from {{ ref('stg_shop__customers') }}
 ),
+
+holders as (
+    select * from {{ ref('int_account_holders') }}
+    where held_to = {{ far_future() }}
+),
+
+-- An account that went into another one is that person, not somebody who never bought.
+known_people as (
+    select distinct coalesce(holders.holder_id, known_customers.customer_id) as customer_id
+    from known_customers
+    left join holders on known_customers.customer_id = holders.customer_id
+),
 {% endif %}
 
 buyers as (
@@ -65,7 +77,7 @@ buyers as (
 -- Known, but never bought: a stage of their own, no scores and no segment.
 prospects as (
     select
-        known_customers.customer_id,
+        known_people.customer_id,
         {{ as_of() }} as as_of_date,
         cast(null as date) as first_order_date,
         cast(null as date) as last_order_date,
@@ -84,9 +96,9 @@ prospects as (
         cast(null as {{ dbt.type_string() }}) as next_segment,
         cast(null as date) as next_segment_on,
         stage_codes.stage as lifecycle_stage
-    from known_customers
+    from known_people
     inner join stage_codes on stage_codes.clock = 'no_order'
-    left join current_customers on known_customers.customer_id = current_customers.customer_id
+    left join current_customers on known_people.customer_id = current_customers.customer_id
     where current_customers.customer_id is null
 ),
 
