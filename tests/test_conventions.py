@@ -50,6 +50,7 @@ READERS_OF_PRIVATE_SCHEMAS = {
     "public_tables.py",  # publishes what was rejected and received
     "provenance.py",  # asks which run built the tables, and as of which day
     "cli.py",  # prints what was rejected and received
+    "evidence.py",  # asks the suppression list and the definitions once more before sending
     "lists.py",  # asks which accounts were merged into another
     "history.py",  # counts the rows of what it built, and asks which day was reached
 }
