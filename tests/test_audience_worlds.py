@@ -611,3 +611,24 @@ def test_the_order_of_the_rows_decides_nothing(compiler: Compiler, seed: int) ->
                 }
             )
     assert found[0] == found[1]
+
+
+def test_a_suppressed_address_stays_out_under_a_new_account(compiler: Compiler) -> None:
+    """P10."""
+    life = Life(10)
+    for name in ("old", "new"):
+        life.people["customers"].append((name, address("shared"), *[None] * 7))
+        life.buy(name, life.day - timedelta(days=3))
+        for purpose, channel in (("marketing", "email"), ("ads", "ads")):
+            life.people["consents"].append((name, purpose, channel, "GRANT", life.day, None))
+    query = (
+        "select distinct customer_id, reason from activation.activation_decisions"
+        f" where as_of_date = date '{life.day}' and customer_id in ('old', 'new') order by all"
+    )
+    with compiler.build(life.world()) as connection:
+        before = connection.execute(query).fetchall()
+    assert ("suppressed",) not in {row[1:] for row in before}
+    life.people["suppressions"].append(("email_sha256", sha(address("shared")), "all", None))
+    with compiler.build(life.world()) as connection:
+        after = connection.execute(query).fetchall()
+    assert after == [("new", "suppressed"), ("old", "suppressed")]
