@@ -28,6 +28,7 @@ from orchestration.activation.lists import (
     PROTECTED,
     desired_members,
     protected_removals,
+    withhold_by_identifier,
 )
 from orchestration.activation.postgres_table import MirrorTable
 from orchestration.dbt_vars import dbt_vars
@@ -160,7 +161,8 @@ def _prepared(
         )
         protected_removals(session, audience, destination, delivery.as_of_date)
         unusable = desired_members(session, audience, destination)
-        rules_hash = rules_of(session, variables, book, audience)
+        unusable += withhold_by_identifier(session, audience, destination, delivery.as_of_date)
+        rules_hash = rules_of(session, variables, book, audience, destination)
         evidence = find_evidence(
             session, delivery, audience, destination, book=book, rules_hash=rules_hash
         )
@@ -174,7 +176,7 @@ def _prepared(
                 limits=_limits(destination),
                 guards=guards,
                 evidence=evidence,
-                approved=approved_guards(session, delivery),
+                approved=approved_guards(session, delivery, rules_hash),
             ),
             rules_hash=rules_hash,
         )
@@ -240,7 +242,6 @@ def _limits(destination: Destination) -> Limits:
         judged_from=destination.brake_from,
         max_removed_share=destination.max_removed_share,
         max_removed=destination.max_removed_rows,
-        max_removed_of=destination.max_removed_share,
         max_added_share=destination.max_added_share,
         minimum_size=destination.minimum_size,
     )

@@ -37,7 +37,6 @@ LAX = Limits(
     judged_from=10**9,
     max_removed_share=1.0,
     max_removed=10**9,
-    max_removed_of=1.0,
     max_added_share=1e9,
     minimum_size=0,
 )
@@ -45,7 +44,6 @@ STRICT = Limits(
     judged_from=100,
     max_removed_share=0.2,
     max_removed=500,
-    max_removed_of=0.2,
     max_added_share=0.5,
     minimum_size=100,
 )

@@ -27,6 +27,7 @@ from orchestration.activation.lists import (
     PROTECTED,
     desired_members,
     protected_removals,
+    withhold_by_identifier,
 )
 from orchestration.measures.audience_tables import (
     Audience,
@@ -430,6 +431,7 @@ class Destinations:
     ) -> bool:
         protected_removals(session, audience, destination, delivery.as_of_date)
         desired_members(session, audience, destination)
+        withhold_by_identifier(session, audience, destination, delivery.as_of_date)
         rules = book()
         evidence = find_evidence(
             session, delivery, audience, destination, book=rules, rules_hash="same"

@@ -173,7 +173,7 @@ def test_who_leaves_is_told_of_by_the_key_alone_and_first(
 def test_who_objects_or_is_erased_leaves_a_stopped_list_and_does_not_come_again(
     shop: Shop, crm: Crm, project: Path, cause: str
 ) -> None:
-    strict = Limits(2, 0.2, 1, 0.2, 0.5, 0)
+    strict = Limits(2, 0.2, 1, 0.5, 0)
     sync = quick(project)
     shop.wants(people("ann", "ben", "cem", "dee", "eve"))
     shop.delivers(sync)

@@ -1,7 +1,8 @@
 """Stopped lists that a person lets go: which guards were accepted, by whom and why.
 
-An approval holds for one guard and for one list: one audience on one as-of date, made of one
-generation. Approvals of checks of the whole publication are in `orchestration.gate`.
+An approval holds for one guard and for one list: one audience at one destination on one as-of
+date, made of one generation by one set of rules. Approvals of checks of the whole publication are
+in `orchestration.gate`.
 """
 
 from __future__ import annotations
@@ -60,27 +61,35 @@ def approve_list(
         raise ApprovalError(f"{guard.check_name} cannot be approved: {guard.remedy}")
     make_tables(session)
     stopped = session.fetch(
-        f"select generation, reasons from {SCHEMA}.deliveries"
-        " where audience = ? and as_of_date = ? order by run_number desc limit 1",
+        f"select destination, generation, judged_rules, reasons from {SCHEMA}.deliveries"
+        " where audience = ? and as_of_date = ?"
+        " qualify row_number() over (partition by destination order by run_number desc) = 1"
+        " order by destination",
         [audience, as_of],
     )
-    if not stopped or guard.check_id not in json.loads(stopped[0][1]):
+    lists = [row[:3] for row in stopped if guard.check_id in json.loads(row[3])]
+    if not lists:
         raise ApprovalError(
             f"{guard.check_name} stopped no list of that audience as of {as_of}:"
             " see `lifestage plan` and run `lifestage deliver`"
         )
-    row = [audience, as_of, stopped[0][0], guard.check_id, by, reason]
-    same = " and ".join(f"{name} = ?" for name in APPROVALS.names)
+    same = " and ".join(f"{name} is not distinct from ?" for name in APPROVALS.names)
+    places = ", ".join("?" for _ in APPROVALS.names)
     with transaction(session):
-        if not session.fetch(f"select 1 from {SCHEMA}.approvals where {same}", row):
-            session.run(f"insert into {SCHEMA}.approvals values (?, ?, ?, ?, ?, ?)", row)
+        for destination, generation, rules in lists:
+            row = [audience, destination, as_of, generation, rules, guard.check_id, by, reason]
+            if not session.fetch(f"select 1 from {SCHEMA}.approvals where {same}", row):
+                session.run(f"insert into {SCHEMA}.approvals values ({places})", row)
 
 
-def approved_guards(session: Session, delivery: Delivery) -> frozenset[str]:
-    """Tell which guards were accepted for this very list."""
+def approved_guards(session: Session, delivery: Delivery, rules_hash: str) -> frozenset[str]:
+    """Tell which guards were accepted for this very list, made by these very rules."""
     rows = session.fetch(
-        f"select distinct check_id from {SCHEMA}.approvals"
-        " where audience = ? and as_of_date = ? and generation = ?",
-        [delivery.audience, delivery.as_of_date, delivery.generation],
+        f"select distinct check_id from {SCHEMA}.approvals where audience = ?"
+        " and destination = ? and as_of_date = ? and generation = ? and judged_rules = ?",
+        [
+            *(delivery.audience, delivery.destination),
+            *(delivery.as_of_date, delivery.generation, rules_hash),
+        ],
     )
     return frozenset(check_id for (check_id,) in rows)

@@ -183,6 +183,7 @@ class _Run:
             "planned": self.session.fetch(query)[0][0],
             "outstanding_added": added,
             "outstanding_removed": removed,
+            "judged_rules": self.prepared.rules_hash,
             "rules_hash": known if is_stopped else self.prepared.rules_hash,
             "reasons": list(self.prepared.decision.reasons),
         }

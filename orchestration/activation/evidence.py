@@ -1,13 +1,14 @@
-"""What speaks against a list besides its size: asked of the inputs once more, on another way.
+"""What speaks against a list besides its size: asked once more, in another way.
 
 The models decided who is a member. Before anything leaves, the questions that must never be
-answered wrongly are put again, to the statements and the suppression list themselves, about the
-very rows that would be sent. What follows is decided by `orchestration.measures.delivery_guards`.
+answered wrongly are put again, to the single statements and the suppression list, about the very
+rows that would be sent. What follows is decided by `orchestration.measures.delivery_guards`.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from orchestration.activation.ledger import rules_let_go
@@ -43,15 +44,21 @@ CONDITIONS = (
 )
 LABEL_RULES = ("segment_rules", "lifecycle_stages", "fixed_score_cuts")
 LABEL_SETTINGS = (
+    "business_timezone",
     "segment_preset",
     "score_method",
     "calibrate",
+    "min_calibration_customers",
+    "min_calibration_days",
+    "count_zero_value_orders",
     "tie_rule",
     "cut_side",
     "rfm_window_days",
     "monetary_measure",
     "monetary_aggregate",
 )
+# The day of a no without a day, as the models write it.
+FAR_PAST = date(1900, 1, 1)
 FORMS = {"hex": "^[0-9a-f]{64}$", "base64": "^[A-Za-z0-9+/]{43}=$"}
 
 
@@ -80,13 +87,18 @@ def find_evidence(
         suppressed=_suppressed(session, delivery, audience),
         malformed=_malformed(session, destination),
         over_cap=_over_cap(session, delivery, audience),
+        was_let_go=known is not None,
         has_new_rules=known is not None and known != rules_hash,
         held_segments=_held_segments(session, delivery, audience),
     )
 
 
 def rules_of(
-    session: Session, settings: Mapping[str, Any], book: AudienceBook, audience: Audience
+    session: Session,
+    settings: Mapping[str, Any],
+    book: AudienceBook,
+    audience: Audience,
+    destination: Destination,
 ) -> str:
     """Hash everything that decides who is in a list, apart from what customers do and say.
 
@@ -95,6 +107,7 @@ def rules_of(
         settings: The variables that the models were built with, see `dbt_vars`.
         book: All rules of activation.
         audience: The rules of the list.
+        destination: Where it goes, which decides what people are called there.
     """
     labels = session.fetch(
         "select definition, content_hash from intermediate.int_definitions"
@@ -122,6 +135,8 @@ def rules_of(
             ),
             labels,
             [[name, settings[name]] for name in LABEL_SETTINGS],
+            [destination.normaliser, destination.channel],
+            _youngest_for_ads(session) if audience.channel == "ads" else None,
         ]
     )
 
@@ -130,6 +145,8 @@ def _without_consent(
     session: Session, delivery: Delivery, audience: Audience, book: AudienceBook
 ) -> int:
     """Count members whose newest word is no yes, or a no where a yes is not needed.
+
+    Who is too young for ads cannot agree to them and counts as well.
 
     The newest yes that holds has to be newer than every word that forbids; a no without a day
     forbids for ever.
@@ -142,6 +159,7 @@ def _without_consent(
     lenient = [one.region for one in own if one.requires == NO_OBJECTION]
     regions = [one.region for one in own]
     day = delivery.as_of_date
+    youngest = _youngest_for_ads(session)
     return session.fetch(
         f"""
         with words as (
@@ -156,7 +174,7 @@ def _without_consent(
                 max(given_on) filter (where status <> 'GRANT') as no_on,
                 max(given_on) filter (where status = 'GRANT') as any_yes_on,
                 count(*) filter (
-                    where status <> 'GRANT' and given_on = date '0001-01-01'
+                    where status <> 'GRANT' and given_on = $far_past
                 ) as lasting_noes
             from activation.activation_statements
             where purpose = $purpose and channel = $channel and given_on <= $day
@@ -166,7 +184,8 @@ def _without_consent(
         from {DESIRED} as desired
         left join activation.people as people on desired.customer_id = people.customer_id
         left join words on desired.customer_id = words.customer_id
-        where not coalesce(
+        where ($channel = 'ads' and people.birth_date > $day - to_years($youngest))
+        or not coalesce(
             if(
                 coalesce(
                     people.country in (select unnest($lenient::varchar[])),
@@ -186,8 +205,10 @@ def _without_consent(
         """,
         {
             "day": day,
+            "far_past": FAR_PAST,
             "purpose": audience.purpose,
             "channel": audience.channel,
+            "youngest": youngest,
             "lenient": lenient,
             "regions": regions,
         },
@@ -201,7 +222,10 @@ def _suppressed(session: Session, delivery: Delivery, audience: Audience) -> int
         with suppressed as (
             select value
             from staging.stg_shop__suppressions
-            where purpose in ('all', $purpose) and (added_on is null or added_on <= $day)
+            where (
+                purpose in ('all', $purpose)
+                or purpose not in (select purpose from rules.consent_requirements)
+            ) and (added_on is null or added_on <= $day)
         ),
         identifiers as (
             select
@@ -222,8 +246,14 @@ def _suppressed(session: Session, delivery: Delivery, audience: Audience) -> int
     )[0][0]
 
 
+def _youngest_for_ads(session: Session) -> int:
+    return session.fetch(
+        "select cast(value as integer) from rules.activation_limits where name = 'youngest_for_ads'"
+    )[0][0]
+
+
 def _malformed(session: Session, destination: Destination) -> int:
-    """Count rows without key, keys of one customer that differ, and values of a wrong form."""
+    """Count rows without key, customers that stand there twice, and values of a wrong form."""
     normaliser = NORMALISERS[destination.normaliser]
     form = FORMS.get(normaliser.encoding, "")
     return session.fetch(
@@ -273,7 +303,6 @@ def _held_segments(session: Session, delivery: Delivery, audience: Audience) -> 
         left join {CHECKS}.approvals as approvals
             on results.as_of_date = approvals.as_of_date
             and results.check_id = approvals.check_id
-            and approvals.valid_until >= results.as_of_date
         where results.as_of_date = $day
             and results.blocks = 'audience'
             and results.status = 'error'

@@ -92,9 +92,8 @@ DELIVERIES = TableContract(
             accepted=("open", "complete", "incomplete", "stopped"),
         ),
         Column("reasons", "VARCHAR", "Guards that stopped it, as JSON."),
-        Column(
-            "rules_hash", "VARCHAR", "The rules of the last list that was let go.", is_nullable=True
-        ),
+        Column("judged_rules", "VARCHAR", "A hash of the rules that made the list."),
+        Column("rules_hash", "VARCHAR", "That of the last list that was let go.", is_nullable=True),
         Column("started_at", "TIMESTAMPTZ", "When its last run began."),
         Column("finished_at", "TIMESTAMPTZ", "When its last run ended.", is_nullable=True),
     ),
@@ -121,13 +120,18 @@ GUARDED = TableContract(
 APPROVALS = TableContract(
     (
         AUDIENCE,
+        DESTINATION,
         AS_OF,
         GENERATION,
+        Column("judged_rules", "VARCHAR", "A hash of the rules that made the list."),
         Column("check_id", "VARCHAR", "The guard whose error is accepted."),
         Column("approved_by", "VARCHAR", "Who accepted it."),
         Column("reason", "VARCHAR", "Why."),
     ),
-    key=("audience", "as_of_date", "generation", "check_id", "approved_by", "reason"),
+    key=(
+        *("audience", "destination", "as_of_date", "generation", "judged_rules"),
+        *("check_id", "approved_by", "reason"),
+    ),
     description="Stopped lists that a person let go. One row per list, guard and approval.",
 )
 TABLES = {
@@ -227,7 +231,7 @@ def open_delivery(
         delivery: What is delivered where.
         run_number: The number of the run.
         counts: Values for the columns previous, desired, planned, outstanding_added,
-            outstanding_removed, rules_hash and reasons (a list).
+            outstanding_removed, judged_rules, rules_hash and reasons (a list).
         now: When it begins.
     """
     known = session.fetch_records(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from orchestration.activation.normalise import NORMALISERS
+from orchestration.activation.normalise import NORMALISERS, e164
 from orchestration.measures.audience_tables import ANY, GRANT
 
 if TYPE_CHECKING:
@@ -21,16 +21,17 @@ if TYPE_CHECKING:
     from orchestration.warehouse import Session
 
 DESIRED = "delivery_desired"
+IDENTIFIERS = "delivery_identifiers"
 PROTECTED = "delivery_protected"
 ROWS_PER_PAGE = 5000
 PLAIN = "none"
-# What the reasons of the models mean for somebody who is a member elsewhere.
 # One spelling for all that reach one mailbox: what is too wide here only leaves more people out.
 _MAILBOX = r"""if(
                     regexp_matches(lower(email), '@(gmail|googlemail)\.com\s*$'),
                     replace(regexp_replace(lower(email), '(\+.*)?@.*', ''), '.', '') || '@gmail',
                     regexp_replace(regexp_replace(lower(email), '\s', '', 'g'), '\+[^@]*@', '@')
                 )"""
+# What the reasons of the models mean for somebody who is a member elsewhere.
 CAUSES = {"suppressed": "suppression", "no_consent": "consent", "under_age": "consent"}
 
 
@@ -47,19 +48,107 @@ def desired_members(session: Session, audience: Audience, destination: Destinati
         f"create or replace temp table {DESIRED} (audience varchar, destination varchar,"
         " customer_id varchar, member_key varchar, row_hash varchar, email varchar, phone varchar)"
     )
+    session.run(f"create or replace temp table {IDENTIFIERS} (customer_id varchar, value varchar)")
     unusable = 0
     for page in _pages(session, audience.audience):
         rows = [_row(person, destination) for person in page]
         usable = [row for row in rows if row is not None]
         unusable += len(rows) - len(usable)
-        columns = [list(column) for column in zip(*usable, strict=True)]
         if usable:
+            columns = [list(column) for column in zip(*usable, strict=True)]
             session.run(
                 f"insert into {DESIRED} select ?, ?, unnest(?::varchar[]), unnest(?::varchar[]),"
                 " unnest(?::varchar[]), unnest(?::varchar[]), unnest(?::varchar[])",
                 [audience.audience, destination.destination, *columns],
             )
+        _note_identifiers(session, page)
     return unusable
+
+
+def withhold_by_identifier(
+    session: Session, audience: Audience, destination: Destination, as_of: date
+) -> int:
+    """Take out of the list whom an address or number gives away that only its full form shows.
+
+    The models know addresses and numbers as they are written. Here a number is read as its
+    country writes it, so that it is found on the suppression list however it was typed, and so
+    that nobody goes by the hash of a number that somebody who objects has as well.
+
+    Returns:
+        How many members were taken out; they leave the destination as well.
+    """
+    session.run(
+        f"""
+        create or replace temp table delivery_withheld as
+        select distinct identifiers.customer_id
+        from {IDENTIFIERS} as identifiers
+        inner join staging.stg_shop__suppressions as suppressions
+            on identifiers.value = suppressions.value
+        where
+            suppressions.kind in ('email_sha256', 'phone_sha256')
+            and (
+                suppressions.purpose in ('all', ?)
+                or suppressions.purpose not in (select purpose from rules.consent_requirements)
+            )
+            and (suppressions.added_on is null or suppressions.added_on <= ?)
+        """,
+        [audience.purpose, as_of],
+    )
+    if destination.normaliser != PLAIN:
+        _withhold_numbers_of_objectors(session)
+    session.run(
+        f"insert into {PROTECTED} (customer_id, cause)"
+        " select customer_id, 'suppression' from delivery_withheld"
+    )
+    count = session.fetch(
+        f"select count(*) from {DESIRED}"
+        " where customer_id in (select customer_id from delivery_withheld)"
+    )[0][0]
+    session.run(
+        f"delete from {DESIRED} where customer_id in (select customer_id from delivery_withheld)"
+    )
+    return count
+
+
+def _withhold_numbers_of_objectors(session: Session) -> None:
+    """Add whoever shares a number with somebody in the table `delivery_protected`."""
+    query = f"""
+        select customer_id, phone, country
+        from activation.people
+        where phone is not null and customer_id > ? and customer_id in (
+            select customer_id from {PROTECTED} where cause in ('suppression', 'consent')
+        )
+        order by customer_id
+        limit {ROWS_PER_PAGE}
+    """
+    page = session.fetch(query, [""])
+    while page:
+        numbers = [e164(phone, country) for _, phone, country in page]
+        session.run(
+            f"insert into delivery_withheld select distinct customer_id from {IDENTIFIERS}"
+            " where value in (select unnest(?::varchar[]))",
+            [[_hash(number) for number in numbers if number]],
+        )
+        page = session.fetch(query, [page[-1][0]])
+
+
+def _note_identifiers(session: Session, page: list[tuple[Any, ...]]) -> None:
+    """Write every hash under which a person may be known into `delivery_identifiers`."""
+    found = []
+    for customer_id, email, phone, country in page:
+        number = e164(phone, country) if phone else None
+        texts = [number, number and number.removeprefix("+"), email and email.strip().lower()]
+        found += [(customer_id, _hash(text)) for text in texts if text]
+    if found:
+        ids, values = zip(*found, strict=True)
+        session.run(
+            f"insert into {IDENTIFIERS} select unnest(?::varchar[]), unnest(?::varchar[])",
+            [list(ids), list(values)],
+        )
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def protected_removals(
@@ -78,10 +167,11 @@ def protected_removals(
         f"""
         create or replace temp table {PROTECTED} as
         with causes (reason, cause) as (values {causes}),
+        -- Whom a destination may hold, also by a change that nobody heard of.
         held as (
-            select distinct customer_id
-            from delivery.members
-            where audience = $audience
+            select customer_id from delivery.members where audience = $audience
+            union
+            select customer_id from delivery.attempts where audience = $audience
         ),
         decided as (
             select decisions.customer_id, causes.cause
@@ -229,11 +319,13 @@ def _row(person: Sequence[Any], destination: Destination) -> tuple[Any, ...] | N
         normaliser.key(kind, text, country) for kind, text in (("email", email), ("phone", phone))
     )
     if destination.normaliser == PLAIN:
-        needed = email if destination.channel == "email" else phone
-        key = customer_id if needed or destination.channel == "push" else None
+        # Who agreed to mails did not agree to calls: nothing goes that the channel does not need.
+        email = email if destination.channel == "email" else None
+        phone = phone if destination.channel in {"sms", "phone"} else None
+        key = customer_id if email or phone or destination.channel == "push" else None
     else:
         key = email or phone
     if key is None:
         return None
     told = "\x1f".join((key, email or "", phone or ""))
-    return customer_id, key, hashlib.sha256(told.encode()).hexdigest(), email, phone
+    return customer_id, key, _hash(told), email, phone

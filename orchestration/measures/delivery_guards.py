@@ -8,6 +8,7 @@ seed `delivery_guards`; what a stopped list still sends is decided by
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -75,8 +76,7 @@ class Limits:
     Attributes:
         judged_from: The smallest number of members whose shares are judged.
         max_removed_share: The largest share of members that may be removed.
-        max_removed: The most members that may be removed...
-        max_removed_of: ...or this share of them, whichever is more.
+        max_removed: The most members that may be removed, whatever the share.
         max_added_share: The largest number of new members as a share of the present ones.
         minimum_size: The fewest members that the destination can use.
     """
@@ -84,7 +84,6 @@ class Limits:
     judged_from: int
     max_removed_share: float
     max_removed: int
-    max_removed_of: float
     max_added_share: float
     minimum_size: int
 
@@ -98,6 +97,7 @@ class Evidence:
         suppressed: Members on a suppression list.
         malformed: Rows that the destination must not get as they are.
         over_cap: Candidates who were written to more often than the cap allows.
+        was_let_go: Whether a list was ever let go before.
         has_new_rules: Whether the rules are others than those of the last list that was let go.
         held_segments: Segments of the audience that a check holds.
     """
@@ -106,6 +106,7 @@ class Evidence:
     suppressed: int = 0
     malformed: int = 0
     over_cap: int = 0
+    was_let_go: bool = False
     has_new_rules: bool = False
     held_segments: int = 0
 
@@ -176,8 +177,8 @@ def judge(
     is_judged = previous > 0 and previous >= limits.judged_from
     numbers: dict[str, tuple[float, float]] = {
         "G01": (counts.removed / previous if is_judged else 0.0, limits.max_removed_share),
-        "G02": (counts.removed, max(limits.max_removed, limits.max_removed_of * previous)),
-        "G03": (counts.added / previous if previous else 0.0, limits.max_added_share),
+        "G02": (counts.removed, limits.max_removed),
+        "G03": (_share_added(counts, limits, found), limits.max_added_share),
         "G04": (float(previous > 0 and counts.desired == 0), 0.0),
         "G05": (counts.desired, limits.minimum_size),
         "G06": (found.without_consent, 0.0),
@@ -193,6 +194,15 @@ def judge(
             for check_id, (value, limit) in numbers.items()
         )
     )
+
+
+def _share_added(counts: Counts, limits: Limits, found: Evidence) -> float:
+    """Compare the new members with the present ones; a first list has none to compare with."""
+    if counts.previous:
+        return counts.added / counts.previous
+    # A large list that comes back after it was emptied is no first one.
+    comes_back = found.was_let_go and counts.added >= max(limits.judged_from, 1)
+    return math.inf if comes_back else 0.0
 
 
 def _judgement(guard: Guard, value: float, limit: float, *, is_approved: bool) -> Judgement:
