@@ -21,7 +21,7 @@ from orchestration.activation.delivering import (
 from orchestration.activation.destinations import Delivery, DestinationError, address_of
 from orchestration.activation.drt_sync import read_sync
 from orchestration.activation.evidence import find_evidence, rules_of
-from orchestration.activation.files import FolderOfFiles
+from orchestration.activation.files import FolderOfFiles, file_format
 from orchestration.activation.http_endpoint import HttpEndpoint
 from orchestration.activation.lists import (
     DESIRED,
@@ -256,7 +256,8 @@ def _place(
 ) -> destinations.Destination:
     """Make what takes the rows."""
     if destination.kind == "files":
-        return FolderOfFiles(settings.home / DELIVERIES_DIR / destination.destination)
+        folder = settings.home / DELIVERIES_DIR / destination.destination
+        return FolderOfFiles(folder, form=file_format(destination.file_format))
     if destination.kind == DRT:
         if config.activation.drt_project is None:
             raise DestinationError(

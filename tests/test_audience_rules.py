@@ -134,6 +134,7 @@ def test_two_audiences_cannot_both_come_first() -> None:
         ({"normaliser": "one_for_all"}, "BAD_NORMALISER"),
         ({"normaliser": "none"}, "BAD_NORMALISER"),
         ({"channel": "fax"}, "BAD_CHANNEL"),
+        ({"file_format": "xlsx"}, "BAD_FORMAT"),
         ({"minimum_size": 0}, "NO_FLOOR"),
         ({"max_removed_share": 0.0}, "NO_BRAKE"),
         ({"max_removed_rows": 0}, "NO_BRAKE"),

@@ -33,7 +33,7 @@ from orchestration.activation.destinations import (
     plain,
     reason_code,
 )
-from orchestration.activation.files import MANIFEST_FILE, FolderOfFiles, Format
+from orchestration.activation.files import MANIFEST_FILE, FolderOfFiles, Format, file_format
 from orchestration.activation.http_endpoint import HttpEndpoint, Patience
 from orchestration.activation.planning import PlanError
 from orchestration.activation.postgres_table import MirrorTable
@@ -740,6 +740,16 @@ def test_lists_that_are_lost_are_written_again_unless_they_are_stopped(
     (place,) = target.complete("vip")
     assert keys(place, "members", "csv") == ["ann", "ben"]
     assert keys(place, "additions", "csv") == []
+
+
+def test_a_format_is_one_of_three() -> None:
+    assert [file_format(name) for name in ("csv", "jsonl", "parquet")] == [
+        "csv",
+        "jsonl",
+        "parquet",
+    ]
+    with pytest.raises(DestinationError, match="use one of csv, jsonl, parquet"):
+        file_format("xlsx")
 
 
 def test_files_are_not_for_everybody(shop: Shop, tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from orchestration.activation.destinations import Batch, State
 
 Format = Literal["csv", "jsonl", "parquet"]
+FORMATS: tuple[Format, ...] = ("csv", "jsonl", "parquet")
 Member: TypeAlias = "tuple[str, tuple[Any, ...]]"
 
 MANIFEST_FILE = "manifest.json"
@@ -174,6 +175,18 @@ class FolderOfFiles:
             path.chmod(0o640)
             _sync(path)
         return keys, {f"{name}.{self.form}": rows for name, rows in lists.items()}
+
+
+def file_format(name: str) -> Format:
+    """Take the name of a format for one.
+
+    Raises:
+        DestinationError: It is none.
+    """
+    for form in FORMATS:
+        if form == name:
+            return form
+    raise DestinationError(f"lists cannot be written like that: use one of {', '.join(FORMATS)}")
 
 
 def read_manifest(place: Path) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from orchestration.measures.audience_tables import (
     ANY,
     CHANNELS,
     DESTINATION_KINDS,
+    FILE_FORMATS,
     GRANT,
     KINDS,
     KINDS_WITH_DAYS,
@@ -215,6 +216,8 @@ def _lint_destinations(destinations: Iterable[Destination]) -> Iterator[Finding]
         where = f"destination {row.destination}"
         if row.kind not in DESTINATION_KINDS:
             yield _error("BAD_KIND", where, f"use one of {', '.join(DESTINATION_KINDS)} as kind")
+        if row.kind == "files" and row.file_format not in FILE_FORMATS:
+            yield _error("BAD_FORMAT", where, f"use one of {', '.join(FILE_FORMATS)}")
         if row.normaliser not in NORMALISERS:
             yield _error("BAD_NORMALISER", where, f"use one of {', '.join(NORMALISERS)}")
         if row.channel not in CHANNELS:

@@ -22,6 +22,8 @@ KINDS = ("state", *KINDS_WITH_DAYS)
 CHANNELS = ("email", "sms", "phone", "push", "ads")
 DRT = "drt"
 DESTINATION_KINDS = ("files", "http", "postgres", DRT)
+# How the lists of a destination of kind files are written: csv is for people with spreadsheets.
+FILE_FORMATS = ("csv", "jsonl", "parquet")
 NORMALISERS = ("none", "google", "meta", "snap", "uid2")
 GRANT, NO_OBJECTION = "grant", "no_objection"
 
@@ -72,7 +74,10 @@ class Audience:
 
 @dataclass(frozen=True)
 class Destination:
-    """One row of `destinations`: where lists go, how keys are written there, what stops one."""
+    """One row of `destinations`: where lists go, how keys are written there, what stops one.
+
+    `file_format` is for the kind files only.
+    """
 
     destination: str
     kind: str
@@ -83,6 +88,7 @@ class Destination:
     max_removed_share: float
     max_removed_rows: int
     max_added_share: float
+    file_format: str
     description: str
     owner: str
 
