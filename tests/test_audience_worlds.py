@@ -168,7 +168,8 @@ class Life:
         elif event == "answer":
             kind = draw.choice(("open", "click", "unsubscribe", "complaint"))
             kind = kind if draw.random() < 0.5 else "open"
-            how = draw.choice(("email", None)) if kind in ("unsubscribe", "complaint") else "email"
+            is_no = kind in ("unsubscribe", "complaint")
+            how = draw.choice(("email", "ads", None)) if is_no else "email"
             self.people["responses"].append((name, "last-call", how, kind, day))
         elif event == "merge" and len(self.merges) < 3:
             free = [one for one in self.names if one > name]
@@ -257,14 +258,14 @@ class Life:
                 word = "ended" if is_over else "yes"
                 said.append((given_on, word if status == "GRANT" else "no"))
         for who, _, how, kind, on in self.people["responses"]:
-            is_about_it = how is None or (purpose, how) == ("marketing", channel)
+            is_about_it = how in (None, channel)
             if self.person(who) == customer and kind in {"unsubscribe", "complaint"}:
                 said += [(on, "no")] if is_about_it else []
         for row in self.people["customers"]:
             flag = row[7] if channel == "email" else row[8]
             if self.person(row[0]) == customer and flag is not None:
-                # A yes without a day gives way to everything, a no without one to nothing.
-                said.append((date.min, "yes") if flag else (row[4] or date.max, "no"))
+                # A flag has no day: its yes gives way to everything, its no to nothing.
+                said.append((date.min, "yes") if flag else (date.max, "no"))
         said = [(day, word) for day, word in said if day <= self.day or day == date.max]
         last = max((day for day, _ in said), default=None)
         words = {word for day, word in said if day == last}
