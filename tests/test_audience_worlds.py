@@ -65,6 +65,7 @@ CONSENT = [
     {"region": "NZ", "purpose": "marketing", "channel": "email", "requires": "no_objection"},
     {"region": "*", "purpose": "ads", "channel": "ads", "requires": "grant"},
 ]
+PURPOSES = {row["purpose"] for row in CONSENT}
 # audience: (kind, days, stages, fewest orders, longest silence, archive after, channel)
 AUDIENCES: dict[str, tuple[str, int | None, set[str], int, int | None, int | None, str]] = {
     "buyers": ("state", None, set(), 1, 150, None, "email"),
@@ -160,7 +161,7 @@ class Life:
         elif event == "suppress" and draw.random() < 0.5:
             kind = draw.choice(("customer_id", "email_sha256"))
             value = name if kind == "customer_id" else sha(address(name))
-            scope = draw.choice(("all", "marketing", "ads"))
+            scope = draw.choice(("all", "marketing", "ads", "newsletter"))
             self.people["suppressions"].append((kind, value, scope, draw.choice((None, day))))
         elif event == "contact":
             campaign = draw.choice(("last-call", "other"))
@@ -236,12 +237,15 @@ class Life:
         return next(known, (customer, *[None] * 8))
 
     def is_suppressed(self, customer: str, purpose: str) -> bool:
-        mail = sha(self.record(customer)[1] or "")
+        mails = {
+            sha(row[1])
+            for row in self.people["customers"]
+            if row[1] and self.person(row[0]) == customer
+        }
         return any(
-            scope in {"all", purpose}
+            (scope == purpose or scope not in PURPOSES)
             and (added or date.min) <= self.day
-            and (self.person(value), value)[kind == "email_sha256"]
-            == (customer, mail)[kind == "email_sha256"]
+            and (value in mails if kind == "email_sha256" else self.person(value) == customer)
             for kind, value, scope, added in self.people["suppressions"]
         )
 
