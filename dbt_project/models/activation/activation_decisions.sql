@@ -4,6 +4,7 @@ with candidates as (
 
 audiences_given as (
     select * from {{ ref('audiences') }}
+    where preset in ('*', '{{ var("segment_preset") }}')
 ),
 
 people as (
