@@ -337,7 +337,7 @@ class Life:
         signs = [
             on
             for who, _, _, kind, on in self.people["responses"]
-            if self.person(who) == customer and kind in {"open", "click"}
+            if self.person(who) == customer and kind in {"open", "click"} and on <= self.day
         ]
         signs += [
             order.ordered_at
