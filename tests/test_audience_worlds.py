@@ -66,6 +66,7 @@ CONSENT = [
     {"region": "NZ", "purpose": "marketing", "channel": "email", "requires": "no_objection"},
     {"region": "*", "purpose": "ads", "channel": "ads", "requires": "grant"},
 ]
+PURPOSES = {row["purpose"] for row in CONSENT}
 # audience: (kind, days, stages, fewest orders, longest silence, archive after, channel)
 AUDIENCES: dict[str, tuple[str, int | None, set[str], int, int | None, int | None, str]] = {
     "buyers": ("state", None, set(), 1, 150, None, "email"),
@@ -161,7 +162,7 @@ class Life:
         elif event == "suppress" and draw.random() < 0.5:
             kind = draw.choice(("customer_id", "email_sha256"))
             value = name if kind == "customer_id" else sha(address(name))
-            scope = draw.choice(("all", "marketing", "ads"))
+            scope = draw.choice(("all", "marketing", "ads", "newsletter"))
             self.people["suppressions"].append((kind, value, scope, draw.choice((None, day))))
         elif event == "contact":
             campaign = draw.choice(("last-call", "other"))
@@ -169,7 +170,8 @@ class Life:
         elif event == "answer":
             kind = draw.choice(("open", "click", "unsubscribe", "complaint"))
             kind = kind if draw.random() < 0.5 else "open"
-            how = draw.choice(("email", None)) if kind in ("unsubscribe", "complaint") else "email"
+            is_no = kind in ("unsubscribe", "complaint")
+            how = draw.choice(("email", "ads", None)) if is_no else "email"
             self.people["responses"].append((name, "last-call", how, kind, day))
         elif event == "merge" and len(self.merges) < 3:
             free = [one for one in self.names if one > name]
@@ -236,12 +238,15 @@ class Life:
         return next(known, (customer, *[None] * 8))
 
     def is_suppressed(self, customer: str, purpose: str) -> bool:
-        mail = sha(self.record(customer)[1] or "")
+        mails = {
+            sha(row[1])
+            for row in self.people["customers"]
+            if row[1] and self.person(row[0]) == customer
+        }
         return any(
-            scope in {"all", purpose}
+            (scope == purpose or scope not in PURPOSES)
             and (added or date.min) <= self.day
-            and (self.person(value), value)[kind == "email_sha256"]
-            == (customer, mail)[kind == "email_sha256"]
+            and (value in mails if kind == "email_sha256" else self.person(value) == customer)
             for kind, value, scope, added in self.people["suppressions"]
         )
 
@@ -258,14 +263,14 @@ class Life:
                 word = "ended" if is_over else "yes"
                 said.append((given_on, word if status == "GRANT" else "no"))
         for who, _, how, kind, on in self.people["responses"]:
-            is_about_it = how is None or (purpose, how) == ("marketing", channel)
+            is_about_it = how in (None, channel)
             if self.person(who) == customer and kind in {"unsubscribe", "complaint"}:
                 said += [(on, "no")] if is_about_it else []
         for row in self.people["customers"]:
             flag = row[7] if channel == "email" else row[8]
             if self.person(row[0]) == customer and flag is not None:
-                # A yes without a day gives way to everything, a no without one to nothing.
-                said.append((date.min, "yes") if flag else (row[4] or date.max, "no"))
+                # A flag has no day: its yes gives way to everything, its no to nothing.
+                said.append((date.min, "yes") if flag else (date.max, "no"))
         said = [(day, word) for day, word in said if day <= self.day or day == date.max]
         last = max((day for day, _ in said), default=None)
         words = {word for day, word in said if day == last}
@@ -333,7 +338,7 @@ class Life:
         signs = [
             on
             for who, _, _, kind, on in self.people["responses"]
-            if self.person(who) == customer and kind in {"open", "click"}
+            if self.person(who) == customer and kind in {"open", "click"} and on <= self.day
         ]
         signs += [
             order.ordered_at

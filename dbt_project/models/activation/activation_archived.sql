@@ -16,8 +16,12 @@ responses as (
     where kind in ('open', 'click', 'conversion')
 ),
 
-customers as (
-    select * from {{ ref('customers') }}
+snapshots as (
+    select * from {{ ref('activation_snapshots') }}
+),
+
+as_of_dates as (
+    select distinct as_of_date from {{ ref('activation_days') }}
 ),
 
 holders as (
@@ -27,35 +31,61 @@ holders as (
 
 last_words as (
     select
+        as_of_dates.as_of_date,
         contacts.customer_id,
         max(contacts.contact_date) as contact_date,
         min(audiences_given.archive_after_days) as archive_after_days
     from contacts
     inner join campaigns on contacts.campaign_id = campaigns.campaign_id
     inner join audiences_given on campaigns.audience = audiences_given.audience
-    group by contacts.customer_id
+    inner join as_of_dates on contacts.contact_date <= as_of_dates.as_of_date
+    group by
+        as_of_dates.as_of_date,
+        contacts.customer_id
 ),
 
-last_answers as (
+answers as (
     select
         coalesce(holders.holder_id, responses.customer_id) as customer_id,
-        max(responses.response_date) as response_date
+        responses.response_date
     from responses
     left join holders on responses.customer_id = holders.customer_id
-    group by coalesce(holders.holder_id, responses.customer_id)
+),
+
+-- As it was known that day: who answers later was archived until then.
+answered as (
+    select distinct
+        last_words.as_of_date,
+        last_words.customer_id
+    from last_words
+    inner join answers
+        on
+            last_words.customer_id = answers.customer_id
+            and answers.response_date between last_words.contact_date and last_words.as_of_date
 ),
 
 -- Neither answered nor bought since the last message that said it was the last.
 final as (
     select
+        last_words.as_of_date,
         last_words.customer_id,
         {{ add_days('last_words.contact_date', 'last_words.archive_after_days') }} as archived_from
     from last_words
-    inner join customers on last_words.customer_id = customers.customer_id
-    left join last_answers on last_words.customer_id = last_answers.customer_id
+    inner join snapshots
+        on
+            last_words.customer_id = snapshots.customer_id
+            and last_words.as_of_date = snapshots.date_day
+    left join answered
+        on
+            last_words.customer_id = answered.customer_id
+            and last_words.as_of_date = answered.as_of_date
     where
-        (last_answers.response_date is null or last_answers.response_date < last_words.contact_date)
-        and (customers.last_order_date is null or customers.last_order_date < last_words.contact_date)
+        answered.customer_id is null
+        and (
+            snapshots.days_since_last_order is null
+            or snapshots.days_since_last_order
+            > {{ days_between('last_words.contact_date', 'last_words.as_of_date') }}
+        )
 )
 
 select * from final

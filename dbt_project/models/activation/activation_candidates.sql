@@ -1,5 +1,6 @@
 with audiences_given as (
     select * from {{ ref('audiences') }}
+    where preset in ('*', '{{ var("segment_preset") }}')
 ),
 
 activation_days as (

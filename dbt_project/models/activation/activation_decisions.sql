@@ -4,6 +4,7 @@ with candidates as (
 
 audiences_given as (
     select * from {{ ref('audiences') }}
+    where preset in ('*', '{{ var("segment_preset") }}')
 ),
 
 people as (
@@ -147,7 +148,8 @@ questioned as (
             and required.customer_id = suppressed_candidates.customer_id
     left join archived
         on
-            required.customer_id = archived.customer_id
+            required.as_of_date = archived.as_of_date
+            and required.customer_id = archived.customer_id
             and required.as_of_date >= archived.archived_from
     left join consents
         on

@@ -38,11 +38,8 @@ given as (
         '{{ purpose }}' as purpose,
         '{{ channel }}' as channel,
         case when {{ flag }} then 'GRANT' else 'DENY' end as status,
-        -- A flag says nothing of its day, so a yes gives way to every dated no.
-        case
-            when {{ flag }} then {{ far_past() }}
-            else coalesce(cast(updated_at as date), created_on, {{ far_past() }})
-        end as given_on,
+        -- A flag says nothing of its day: a yes gives way to every dated no, a no to nothing.
+        {{ far_past() }} as given_on,
         cast(null as date) as expires_on
     from known_customers
     where {{ flag }} is not null
@@ -65,17 +62,19 @@ scopes as (
     from requirements
 ),
 
--- Who unsubscribes or complains has spoken, whatever the consent feed says of the days before.
+-- Who unsubscribes or complains has spoken, whatever the consent feed says of the days before, and
+-- means all that comes through that channel.
 objections as (
     select
-        customer_id,
-        'marketing' as purpose,
-        channel,
+        objected.customer_id,
+        coalesce(scopes.purpose, 'marketing') as purpose,
+        objected.channel,
         'REVOKED' as status,
-        response_date as given_on,
+        objected.response_date as given_on,
         cast(null as date) as expires_on
     from objected
-    where channel is not null
+    left join scopes on objected.channel = scopes.channel
+    where objected.channel is not null
 ),
 
 -- Without a channel it is not known what to stop, so everything stops.

@@ -1,14 +1,43 @@
-with suppressions as (
+with suppressions_given as (
     select * from {{ ref('stg_shop__suppressions') }}
 ),
 
-people as (
-    select * from {{ ref('people') }}
+requirements as (
+    select * from {{ ref('consent_requirements') }}
+),
+
+known_customers as (
+    select * from {{ ref('stg_shop__customers') }}
 ),
 
 holders as (
     select * from {{ ref('int_account_holders') }}
     where held_to = {{ far_future() }}
+),
+
+purposes as (
+    select distinct purpose from requirements
+),
+
+-- A purpose that no message asks for would keep nobody out of anything, so it counts as all.
+suppressions as (
+    select
+        suppressions_given.kind,
+        suppressions_given.value,
+        suppressions_given.added_on,
+        coalesce(purposes.purpose, 'all') as purpose
+    from suppressions_given
+    left join purposes on suppressions_given.purpose = purposes.purpose
+),
+
+-- The records of all accounts of a person: an address stays suppressed when its account is merged.
+records as (
+    select
+        coalesce(holders.holder_id, known_customers.customer_id) as customer_id,
+        {{ sha256_hex('lower(known_customers.email)') }} as email_sha256,
+        {{ sha256_hex(international_phone('known_customers.phone')) }} as phone_sha256
+    from known_customers
+    left join holders on known_customers.customer_id = holders.customer_id
 ),
 
 by_id as (
@@ -23,21 +52,21 @@ by_id as (
 
 by_email as (
     select
-        people.customer_id,
+        records.customer_id,
         suppressions.purpose,
         suppressions.added_on
     from suppressions
-    inner join people on suppressions.value = people.email_sha256
+    inner join records on suppressions.value = records.email_sha256
     where suppressions.kind = 'email_sha256'
 ),
 
 by_phone as (
     select
-        people.customer_id,
+        records.customer_id,
         suppressions.purpose,
         suppressions.added_on
     from suppressions
-    inner join people on suppressions.value = people.phone_sha256
+    inner join records on suppressions.value = records.phone_sha256
     where suppressions.kind = 'phone_sha256'
 ),
 

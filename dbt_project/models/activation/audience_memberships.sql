@@ -7,6 +7,7 @@ with decisions as (
 
 audiences_given as (
     select * from {{ ref('audiences') }}
+    where preset in ('*', '{{ var("segment_preset") }}')
 ),
 
 final as (

@@ -32,6 +32,10 @@ scopes as (
     from requirements
 ),
 
+purposes as (
+    select distinct purpose from requirements
+),
+
 rows_warned as (
     {% for source, warning in warnings %}
     select
@@ -54,6 +58,18 @@ rows_warned as (
             consents_checked.purpose = scopes.purpose
             and consents_checked.channel = scopes.channel
     where consents_checked.outcome = 'accepted' and scopes.purpose is null
+    union all
+    select
+        'suppressions' as source,
+        suppressions_checked.source_file,
+        suppressions_checked.source_line,
+        'UNKNOWN_SCOPE|purpose' as warning
+    from suppressions_checked
+    left join purposes on suppressions_checked.purpose = purposes.purpose
+    where
+        suppressions_checked.outcome = 'accepted'
+        and suppressions_checked.purpose <> 'all'
+        and purposes.purpose is null
 ),
 
 final as (
