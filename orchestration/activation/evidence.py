@@ -237,6 +237,13 @@ def _suppressed(session: Session, delivery: Delivery, audience: Audience) -> int
                 ]) as value
             from {DESIRED} as desired
             left join activation.people as people on desired.customer_id = people.customer_id
+            union all
+            -- What an account was known by that went into this one.
+            select holders.holder_id, sha256(lower(known.email))
+            from staging.stg_shop__customers as known
+            inner join intermediate.int_account_holders as holders
+                on known.customer_id = holders.customer_id
+            inner join {DESIRED} as desired on holders.holder_id = desired.customer_id
         )
         select count(distinct identifiers.customer_id)
         from identifiers
