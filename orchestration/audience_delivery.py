@@ -6,7 +6,7 @@ how one audience is brought to one destination is `orchestration.activation`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,13 +15,26 @@ from orchestration.activation.approvals import approved_guards
 from orchestration.activation.delivering import (
     DeliveryReport,
     PreparedDelivery,
+    broken_report,
     prepare_delivery,
     send_delivery,
 )
-from orchestration.activation.destinations import Delivery, DestinationError, address_of
+from orchestration.activation.destinations import (
+    ActivationHeld,
+    Delivery,
+    DestinationError,
+    address_of,
+)
 from orchestration.activation.drt_sync import read_sync
 from orchestration.activation.evidence import find_evidence, rules_of
 from orchestration.activation.files import FolderOfFiles, file_format
+from orchestration.activation.former import (
+    EMPTYING,
+    NO_RULES,
+    former_audience,
+    former_lists,
+    former_removals,
+)
 from orchestration.activation.http_endpoint import HttpEndpoint
 from orchestration.activation.lists import (
     DESIRED,
@@ -30,13 +43,15 @@ from orchestration.activation.lists import (
     protected_removals,
     withhold_by_identifier,
 )
+from orchestration.activation.planning import PlanError
 from orchestration.activation.postgres_table import MirrorTable
 from orchestration.dbt_vars import dbt_vars
+from orchestration.erasure.requests import count_open
 from orchestration.erasure.traces import DELIVERIES_DIR
 from orchestration.gate import decide
 from orchestration.measures.audience_rules import audiences_in_force
 from orchestration.measures.audience_tables import DRT
-from orchestration.measures.delivery_guards import Counts, Decision, Limits, judge
+from orchestration.measures.delivery_guards import Counts, Decision, Evidence, Limits, judge
 from orchestration.overlay import rules_dir
 from orchestration.provenance import code_hash, own_database
 from orchestration.publication import DATABASE_FILE
@@ -51,15 +66,12 @@ if TYPE_CHECKING:
     from orchestration.activation import destinations
     from orchestration.config import Config
     from orchestration.measures.audience_tables import Audience, AudienceBook, Destination
+    from orchestration.measures.delivery_guards import Guard
     from orchestration.publication_status import PublicationStatus
     from orchestration.settings import Settings
     from orchestration.warehouse import Session
 
 READERS = "readers"
-
-
-class ActivationHeld(Exception):  # noqa: N818 - a brake that did its work, not a fault
-    """Nothing is sent to anybody; one line with the reason and the remedy."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +85,7 @@ class PlannedDelivery:
         decision: What the guards say.
         protected: Removals that go out in any case.
         unusable: Members whose address or number the destination cannot use.
+        trouble: Why it cannot be planned, in one line; empty if it can.
     """
 
     audience: str
@@ -81,6 +94,7 @@ class PlannedDelivery:
     decision: Decision
     protected: int
     unusable: int
+    trouble: str = ""
 
 
 def plan_deliveries(
@@ -97,20 +111,8 @@ def plan_deliveries(
     Raises:
         ActivationHeld: Nothing may be sent.
     """
-    planned = []
-    for _, destination, prepared, unusable in _prepared(session, settings, config, only):
-        protected = session.fetch("select count(*) from delivery_plan where is_protected")[0][0]
-        planned.append(
-            PlannedDelivery(
-                prepared.delivery.audience,
-                destination.destination,
-                prepared.counts,
-                prepared.decision,
-                protected,
-                unusable,
-            )
-        )
-    return planned
+    run = _Run.begin(session, settings, config)
+    return [_planned(run, one) for one in run.lists(only)]
 
 
 def deliver(
@@ -129,58 +131,154 @@ def deliver(
         environment: Where the addresses of destinations are found.
         only: The one audience to send; all of them by default.
 
+    Yields:
+        How each ended. What is wrong with one destination does not keep the others waiting.
+
     Raises:
         ActivationHeld: Nothing may be sent.
-        DestinationError: A destination cannot be used; the next run goes on from there.
     """
-    for audience, destination, prepared, _ in _prepared(session, settings, config, only):
-        yield send_delivery(
-            session,
-            prepared,
-            _place(audience, destination, settings, config, environment),
-            now=lambda: _now(session),
-        )
+    run = _Run.begin(session, settings, config)
+    for one in run.lists(only):
+        prepared, unusable = None, 0
+        try:
+            prepared, unusable = run.prepare(one)
+            place = _place(one, settings, config, environment)
+            report = send_delivery(session, prepared, place, now=lambda: _now(session))
+        except (DestinationError, PlanError) as error:
+            report = broken_report(session, one.delivery, str(error), prepared)
+        yield replace(report, unusable=unusable)
 
 
-def _prepared(
-    session: Session, settings: Settings, config: Config, only: str | None
-) -> Iterator[tuple[Audience, Destination, PreparedDelivery, int]]:
-    """Plan and judge one list after the other; each lies in temporary tables until the next.
+@dataclass(frozen=True)
+class _List:
+    """One list of the run.
 
-    Yields:
-        The audience, its destination, what is to be sent, and how many members it cannot use.
+    Attributes:
+        delivery: What is delivered where.
+        audience: Its rules; none where it is not in force any more.
+        destination: Where it goes; none where the row is gone.
     """
-    status = _published(session, settings, config)
-    ledger.make_tables(session)
-    rules = rules_dir(settings, config)
-    book, guards = read_audiences(rules), read_guards(rules)
-    variables = dbt_vars(config, status.as_of_date)
-    for audience, destination in _wanted(book, config, only):
-        delivery = Delivery(
-            audience.audience, destination.destination, status.as_of_date, status.generation
+
+    delivery: Delivery
+    audience: Audience | None
+    destination: Destination | None
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What all lists of a run have in common."""
+
+    session: Session
+    config: Config
+    status: PublicationStatus
+    book: AudienceBook
+    guards: Mapping[str, Guard]
+
+    @classmethod
+    def begin(cls, session: Session, settings: Settings, config: Config) -> _Run:
+        """Refuse if nothing may be sent; else read the rules."""
+        status = _published(session, settings, config)
+        ledger.make_tables(session)
+        rules = rules_dir(settings, config)
+        return cls(session, config, status, read_audiences(rules), read_guards(rules))
+
+    def lists(self, only: str | None) -> list[_List]:
+        """List the audiences in force by priority, then what is left behind of others."""
+        destinations_by_name = {row.destination: row for row in self.book.destinations}
+        wanted = {
+            (row.audience, row.destination): row
+            for row in audiences_in_force(self.book, self.config.segment_preset)
+        }
+        former = former_lists(self.session, wanted.keys(), destinations_by_name.keys())
+        places = [*wanted, *former]
+        if only is not None and only not in {audience for audience, _ in places}:
+            known = ", ".join(dict.fromkeys(audience for audience, _ in places))
+            raise ActivationHeld(f"there is no such audience; known are {known}")
+        day, generation = self.status.as_of_date, self.status.generation
+        return [
+            _List(
+                Delivery(audience, destination, day, generation),
+                wanted.get((audience, destination)),
+                destinations_by_name.get(destination),
+            )
+            for audience, destination in places
+            if only in (None, audience)
+        ]
+
+    def prepare(self, one: _List) -> tuple[PreparedDelivery, int]:
+        """Plan and judge a list; it lies in temporary tables until the next.
+
+        Returns:
+            What is to be sent, and how many members the destination cannot use.
+
+        Raises:
+            DestinationError: The row of its destination is gone.
+            PlanError: Its members cannot be used.
+        """
+        if one.destination is None:
+            raise DestinationError(
+                f"{one.delivery.destination} still holds members and is no row of destinations:"
+                " put the row back until the list is empty"
+            )
+        if one.audience is None:
+            return self._emptied(one.delivery, one.destination), 0
+        session, delivery = self.session, one.delivery
+        protected_removals(session, one.audience, one.destination, delivery.as_of_date)
+        unusable = desired_members(session, one.audience, one.destination)
+        unusable += withhold_by_identifier(
+            session, one.audience, one.destination, delivery.as_of_date
         )
-        protected_removals(session, audience, destination, delivery.as_of_date)
-        unusable = desired_members(session, audience, destination)
-        unusable += withhold_by_identifier(session, audience, destination, delivery.as_of_date)
-        rules_hash = rules_of(session, variables, book, audience, destination)
+        variables = dbt_vars(self.config, delivery.as_of_date)
+        rules_hash = rules_of(session, variables, self.book, one.audience, one.destination)
         evidence = find_evidence(
-            session, delivery, audience, destination, book=book, rules_hash=rules_hash
+            session, delivery, one.audience, one.destination, book=self.book, rules_hash=rules_hash
         )
-        prepared = prepare_delivery(
-            session,
+        limits = _limits(one.destination)
+        return self._judged(delivery, PROTECTED, limits, evidence, rules_hash), unusable
+
+    def _emptied(self, delivery: Delivery, destination: Destination) -> PreparedDelivery:
+        """Plan that nobody is left in a list that is not in force any more."""
+        session, day = self.session, delivery.as_of_date
+        leaving = former_removals(session, delivery.audience, destination, self.book, day)
+        desired_members(
+            session, former_audience(delivery.audience, destination, "", day), destination
+        )
+        session.run(f"delete from {DESIRED}")
+        return self._judged(delivery, leaving, EMPTYING, Evidence(), NO_RULES)
+
+    def _judged(
+        self,
+        delivery: Delivery,
+        protected: str,
+        limits: Limits,
+        evidence: Evidence,
+        rules_hash: str,
+    ) -> PreparedDelivery:
+        return prepare_delivery(
+            self.session,
             delivery,
             desired=DESIRED,
-            protected=PROTECTED,
+            protected=protected,
             judge=partial(
                 judge,
-                limits=_limits(destination),
-                guards=guards,
+                limits=limits,
+                guards=self.guards,
                 evidence=evidence,
-                approved=approved_guards(session, delivery, rules_hash),
+                approved=approved_guards(self.session, delivery, rules_hash),
             ),
             rules_hash=rules_hash,
         )
-        yield audience, destination, prepared, unusable
+
+
+def _planned(run: _Run, one: _List) -> PlannedDelivery:
+    place = (one.delivery.audience, one.delivery.destination)
+    try:
+        prepared, unusable = run.prepare(one)
+    except (DestinationError, PlanError) as error:
+        return PlannedDelivery(*place, Counts(0, 0, 0, 0), Decision(()), 0, 0, str(error))
+    query = "select count(*) from delivery_plan where is_protected"
+    protected = run.session.fetch(query)[0][0]
+    return PlannedDelivery(*place, prepared.counts, prepared.decision, protected, unusable)
 
 
 def _published(session: Session, settings: Settings, config: Config) -> PublicationStatus:
@@ -188,6 +286,8 @@ def _published(session: Session, settings: Settings, config: Config) -> Publicat
     database = settings.published_dir / DATABASE_FILE
     if not database.exists():
         raise ActivationHeld("nothing is published yet: run `lifestage refresh`")
+    if count_open(session):
+        raise ActivationHeld("somebody asked to be forgotten: run `lifestage refresh`")
     status = read_status(database)
     if status.is_held:
         raise ActivationHeld(
@@ -224,19 +324,6 @@ def _refuse_unpublished(session: Session, settings: Settings) -> None:
         )
 
 
-def _wanted(
-    book: AudienceBook, config: Config, only: str | None
-) -> Iterator[tuple[Audience, Destination]]:
-    destinations_by_name = {row.destination: row for row in book.destinations}
-    audiences = audiences_in_force(book, config.segment_preset)
-    if only is not None and only not in {row.audience for row in audiences}:
-        known = ", ".join(row.audience for row in audiences)
-        raise ActivationHeld(f"there is no such audience; known are {known}")
-    for audience in audiences:
-        if only in (None, audience.audience):
-            yield audience, destinations_by_name[audience.destination]
-
-
 def _limits(destination: Destination) -> Limits:
     return Limits(
         judged_from=destination.brake_from,
@@ -248,25 +335,29 @@ def _limits(destination: Destination) -> Limits:
 
 
 def _place(
-    audience: Audience,
-    destination: Destination,
-    settings: Settings,
-    config: Config,
-    environment: Mapping[str, str],
+    one: _List, settings: Settings, config: Config, environment: Mapping[str, str]
 ) -> destinations.Destination:
     """Make what takes the rows."""
+<<<<<<< HEAD
     if destination.kind == "files":
         folder = settings.home / DELIVERIES_DIR / destination.destination
         return FolderOfFiles(folder, form=file_format(destination.file_format))
     if destination.kind == DRT:
+=======
+    name, kind = one.delivery.destination, one.destination.kind if one.destination else None
+    if kind == "files":
+        return FolderOfFiles(settings.home / DELIVERIES_DIR / name)
+    if kind == DRT:
+>>>>>>> act-fix
         if config.activation.drt_project is None:
             raise DestinationError(
-                f"{destination.destination} is of kind drt: name a folder as"
-                " activation.drt_project and run `lifestage drt-config`"
+                f"{name} is of kind drt: name a folder as activation.drt_project and run"
+                " `lifestage drt-config`"
             )
-        return read_sync(settings.project_root / config.activation.drt_project, audience.audience)
-    address = address_of(destination.destination, environment)
-    return HttpEndpoint(address) if destination.kind == "http" else MirrorTable(address)
+        project = settings.project_root / config.activation.drt_project
+        return read_sync(project, one.delivery.audience)
+    address = address_of(name, environment)
+    return HttpEndpoint(address) if kind == "http" else MirrorTable(address)
 
 
 def _now(session: Session) -> datetime:

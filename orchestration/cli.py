@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestration.activation.approvals import ApprovalError
+from orchestration.activation.destinations import ActivationHeld, DestinationError
+from orchestration.activation.planning import PlanError
 from orchestration.cli_checks import approve, checks, print_verdict, rollback, try_alerts
 from orchestration.cli_delivery import deliver, drt_config, plan
 from orchestration.cli_erasure import erase
@@ -74,6 +76,7 @@ app.command("drt-config")(drt_config)
 def main() -> None:
     """Run the command line; a failure is one line on the error output and exit code 1."""
     expected = (
+        *(ActivationHeld, DestinationError, PlanError),
         *(ApprovalError, CommandError, ConfigError, GateError, RuleFileError),
         *(UnknownCustomerError, WarehouseError),
     )

@@ -23,19 +23,21 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from orchestration.activation.delivering import DeliveryReport
+    from orchestration.config import Config
     from orchestration.measures.delivery_guards import Decision, Guard
+    from orchestration.settings import Settings
 
 Only = Annotated[
     str | None, typer.Option("--audience", help="The one audience; all of them by default.")
 ]
-ALLOWED, STOPPED = "go", "stopped"
+ALLOWED, STOPPED, INCOMPLETE = "go", "stopped", "incomplete"
 
 
 def plan(audience: Only = None) -> None:
     """Show what would be sent to each destination; nothing is sent."""
     from orchestration.audience_delivery import plan_deliveries  # noqa: PLC0415 - slow to import
 
-    config, settings = installation()
+    config, settings = _judged_installation()
     with (
         only_writer(settings.home, _say_that_it_waits),
         open_database(settings.warehouse_path, read_only=False) as session,
@@ -50,31 +52,49 @@ def plan(audience: Only = None) -> None:
             f"+{row.counts.added:,}",
             f"-{row.counts.removed:,}",
             f"-{row.protected:,}",
-            _outcome(row.decision),
+            f"{row.unusable:,}",
+            INCOMPLETE if row.trouble else _outcome(row.decision),
         )
         for row in planned
     ]
-    header = ("audience", "destination", "held >", "wanted >", "add >", "left >", "protected >", "")
+    header = (
+        *("audience", "destination", "held >", "wanted >", "add >", "left >", "protected >"),
+        *("unusable >", ""),
+    )
     print_table(header, rows)
-    rules = rules_dir(settings, config)
+    guards = read_guards(rules_dir(settings, config))
     for row in planned:
-        _print_guards(row.audience, row.decision, read_guards(rules))
+        if row.trouble:
+            _print_trouble(row.audience, row.destination, row.trouble)
+        _print_guards(row.audience, row.decision, guards)
 
 
 def deliver(audience: Only = None) -> None:
     """Send what changed since the last delivery to each destination."""
     from orchestration.audience_delivery import deliver as send  # noqa: PLC0415 - slow to import
 
-    config, settings = installation()
-    unfinished = 0
+    config, settings = _judged_installation()
+    unfinished = []
     with only_writer(settings.home, _say_that_it_waits):
         with open_database(settings.warehouse_path, read_only=False) as session:
             for report in send(session, settings, config, destination_variables(), audience):
-                unfinished += report.status == "incomplete"
+                if report.status == INCOMPLETE:
+                    unfinished.append(report.delivery.destination)
                 _print_delivery(report)
         settle_ledger(settings)
     if unfinished:
-        raise CommandError(f"{unfinished} deliveries are not complete: run `lifestage deliver`")
+        names = ", ".join(dict.fromkeys(unfinished))
+        raise CommandError(
+            f"{len(unfinished)} deliveries are not complete, to {names}: run `lifestage deliver`"
+        )
+
+
+def _judged_installation() -> tuple[Config, Settings]:
+    """Refuse where there are no tables yet, instead of making an empty warehouse."""
+    config, settings = installation()
+    if not settings.warehouse_path.exists():
+        raise CommandError("nothing was judged yet: run `lifestage refresh` first")
+    return config, settings
 
 
 def _outcome(decision: Decision) -> str:
@@ -127,13 +147,22 @@ def _print_delivery(report: DeliveryReport) -> None:
     reasons = report.decision.reasons
     why = f" ({', '.join(reasons)})" if reasons else ""
     rejected = sum(report.rejected.values())
+    unusable = f", {report.unusable:,} unusable" if report.unusable else ""
     output().print(
         f"{report.delivery.audience} to {report.delivery.destination}:"
         f" {report.status}{why},"
         f" {report.added:,} added, {report.removed:,} removed, {report.updated:,} updated,"
-        f" {rejected:,} rejected, {report.unknown:,} not answered",
+        f" {rejected:,} rejected, {report.unknown:,} not answered{unusable}",
         highlight=False,
         soft_wrap=True,
+    )
+    if report.trouble:
+        _print_trouble(report.delivery.audience, report.delivery.destination, report.trouble)
+
+
+def _print_trouble(audience: str, destination: str, trouble: str) -> None:
+    output().print(
+        f"{audience} to {destination}: {trouble}", highlight=False, markup=False, soft_wrap=True
     )
 
 

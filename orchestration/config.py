@@ -34,7 +34,7 @@ SCHEMA_FILE = Path(__file__).parents[1] / "lifestage.schema.json"
 RESERVED_SCHEMAS = frozenset(
     {"sample", "rules", "staging", "intermediate", "marts", "quality", "checks", "published"}
     | {"main", "pg_catalog", "information_schema", "temp", "system"}
-    | {"activation", "delivery", "erasure"}
+    | {"activation", "delivery", "erasure", "measurement"}
 )
 SECRET_KEY = re.compile(
     r"passw(or)?d|passphrase|secret|token|api_?key|access_?key|private_?key|credential",

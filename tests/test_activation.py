@@ -8,21 +8,27 @@ import json
 import re
 import shutil
 from collections import Counter, defaultdict
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
+import dagster as dg
 import duckdb
 import pytest
 
 from orchestration.audience_delivery import ActivationHeld, deliver, plan_deliveries
+from orchestration.defs.deliveries import COMPLETE, GUARDED, LET_GO, deliveries_asset
+from orchestration.defs.steps import RETRIES, TURN, turn_on_warehouse
 from orchestration.measures.holdout import is_held_out
 from orchestration.overlay import rules_dir
+from orchestration.partitions import business_days
 from orchestration.rules import read_audiences
 from orchestration.warehouse import open_database
-from tests.conftest import REPOSITORY, Installation
+from tests.conftest import REPOSITORY, Installation, make_installation
 from tests.fake_destination import TOKEN, Endpoint
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 DAY = date(2026, 6, 30)
@@ -262,6 +268,191 @@ def test_nothing_is_sent_without_a_verdict_on_these_tables(shop: Installation) -
 def test_nothing_is_sent_that_was_not_published(shop: Installation) -> None:
     change(shop, "delete from activation.audience_memberships where audience = 'win_back'")
     assert "other members than were published" in refused(shop)
+
+
+def test_nothing_is_sent_while_somebody_waits_to_be_forgotten(shop: Installation) -> None:
+    done = shop.lifestage("erase", "--customer", "C0042")
+    assert done.returncode == 0, done.stderr
+    assert "somebody asked to be forgotten: run `lifestage refresh`" in refused(shop)
+    for command in ("plan", "deliver"):
+        done = shop.lifestage(command)
+        assert done.returncode == 1
+        assert done.stderr == (
+            "lifestage: somebody asked to be forgotten: run `lifestage refresh`\n"
+        )
+
+
+@pytest.mark.parametrize("command", ["plan", "deliver"])
+def test_before_the_first_refresh_no_empty_warehouse_is_made(tmp_path: Path, command: str) -> None:
+    bare = make_installation(tmp_path / "bare")
+    done = bare.lifestage(command)
+    assert (done.returncode, done.stderr) == (
+        *(1, "lifestage: nothing was judged yet: run `lifestage refresh` first\n"),
+    )
+    assert not bare.settings.warehouse_path.exists()
+
+
+def in_the_way_of(shop: Installation, audience: str) -> Path:
+    """Put a file where the folder of an audience belongs."""
+    path = shop.settings.home / "deliveries" / "email_list" / audience
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("in the way")
+    return path
+
+
+def test_one_broken_destination_keeps_no_other_list_waiting(shop: Installation) -> None:
+    in_the_way_of(shop, "onboarding")
+    done = shop.lifestage("deliver")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "lifestage: 1 deliveries are not complete, to email_list: run `lifestage deliver`\n"
+    )
+    assert "onboarding to email_list: incomplete, 0 added" in done.stdout
+    assert "onboarding to email_list: the folder of email_list cannot be written" in done.stdout
+    settings, config = shop.settings, shop.config
+    with open_database(settings.warehouse_path, read_only=False) as session:
+        reports = list(deliver(session, settings, config, {}))
+    assert {row.delivery.audience: row.unknown for row in reports if row.trouble} == {
+        "onboarding": 7
+    }
+    (settings.home / "deliveries" / "email_list" / "onboarding").unlink()
+    assert shop.lifestage("deliver").returncode == 0
+    assert len(lists_of(shop)) == 7
+
+
+def launched(shop: Installation, history: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
+    """Launch the delivery alone."""
+    settings = replace(shop.settings, retry_seconds=0)
+    return dg.materialize(
+        [deliveries_asset(shop.config, settings, business_days(shop.config))],
+        resources={TURN: turn_on_warehouse(settings)},
+        instance=history,
+        partition_key=str(DAY),
+        raise_on_error=False,
+    )
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    (tmp_path / "history").mkdir()
+    with dg.DagsterInstance.local_temp(str(tmp_path / "history")) as instance:
+        yield instance
+
+
+def test_the_step_fails_after_it_has_told_what_the_others_achieved(
+    shop: Installation, history: dg.DagsterInstance
+) -> None:
+    in_the_way_of(shop, "onboarding")
+    result = launched(shop, history)
+    assert not result.success
+    failures = result.filter_events(lambda event: event.is_step_failure)
+    assert "onboarding to email_list: the folder" in str(failures[-1].event_specific_data)
+    retries = result.filter_events(lambda event: event.is_step_up_for_retry)
+    assert len(retries) == RETRIES
+    shown = result.asset_materializations_for_node("delivery__audiences")[0].metadata["lists"]
+    assert "| win_back | email_list | complete | 30 |" in str(shown.value)
+    passed = {one.check_name: one.passed for one in result.get_asset_check_evaluations()}
+    assert passed[LET_GO]
+    assert not passed[COMPLETE]
+
+
+def test_no_check_passes_that_nobody_judged(
+    shop: Installation, history: dg.DagsterInstance
+) -> None:
+    change(shop, "update checks.verdicts set allows_activation = false")
+    result = launched(shop, history)
+    assert result.success
+    told = {one.check_name: one for one in result.get_asset_check_evaluations()}
+    assert [told[name].passed for name in (LET_GO, GUARDED, COMPLETE)] == [False] * 3
+    for name in (GUARDED, COMPLETE):
+        assert told[name].metadata["reason"].value == "nothing was judged"
+
+
+def leave_behind(shop: Installation, audience: str, destination: str) -> None:
+    """Make the list of `win_back` one that was delivered under another name."""
+    for table in ("members", "attempts", "deliveries", "guards"):
+        change(
+            shop,
+            f"update delivery.{table} set audience = '{audience}', destination = '{destination}'"
+            " where audience = 'win_back'",
+        )
+    home = shop.settings.home / "deliveries"
+    (home / destination).mkdir(exist_ok=True)
+    (home / "email_list" / "win_back").rename(home / destination / audience)
+
+
+def members_of(shop: Installation, audience: str) -> set[str]:
+    query = f"select customer_id from delivery.members where audience = '{audience}'"
+    return {customer for (customer,) in ask(shop.settings.warehouse_path, query)}
+
+
+def test_a_list_that_is_not_in_force_any_more_is_emptied_once_somebody_says_so(
+    shop: Installation,
+) -> None:
+    assert shop.lifestage("deliver").returncode == 0
+    leave_behind(shop, "autumn_sale", "email_list")
+    before = members_of(shop, "autumn_sale")
+    objecting, gone = sorted(before)[:2]
+    change(
+        shop,
+        "insert into activation.activation_suppressed values"
+        f" ('{objecting}', 'marketing', date '2026-06-01')",
+    )
+    change(
+        shop,
+        "update delivery.members set customer_id = 'C-GONE' where audience = 'autumn_sale'"
+        f" and customer_id = '{gone}'",
+    )
+    done = shop.lifestage("deliver", "--audience", "autumn_sale")
+    assert done.returncode == 0, done.stderr
+    assert "autumn_sale to email_list: stopped (G04), 30 added, 2 removed" in done.stdout
+    assert members_of(shop, "autumn_sale") == before - {objecting, gone}
+    told = ("--audience", "autumn_sale", "--as-of", DAY.isoformat(), "--by", "ann@example.com")
+    done = shop.lifestage("approve", "G04", *told, "--reason", "the sale is over")
+    assert done.returncode == 0, done.stderr
+    folder = shop.settings.home / "deliveries" / "email_list" / "autumn_sale"
+    for removed in (28, 0):
+        done = shop.lifestage("deliver", "--audience", "autumn_sale")
+        assert done.returncode == 0, done.stderr
+        (removals,) = folder.glob("*/removals.csv")
+        assert len(removals.read_text(encoding="utf-8").splitlines()) == removed + 1
+    assert members_of(shop, "autumn_sale") == set()
+    done = shop.lifestage("plan")
+    assert "win_back" in done.stdout
+    assert "autumn_sale" not in done.stdout
+
+
+def test_who_is_left_at_a_destination_without_a_row_is_told_about(shop: Installation) -> None:
+    assert shop.lifestage("deliver").returncode == 0
+    leave_behind(shop, "win_back", "old_shop")
+    done = shop.lifestage("deliver")
+    assert done.returncode == 1
+    assert "win_back to email_list: complete, 30 added" in done.stdout
+    why = (
+        "win_back to old_shop: old_shop still holds members and is no row of destinations:"
+        " put the row back until the list is empty"
+    )
+    assert why in done.stdout
+    assert "not complete, to old_shop:" in done.stderr
+    done = shop.lifestage("plan")
+    assert (done.returncode, why in done.stdout) == (0, True)
+
+
+def test_members_whom_a_destination_cannot_use_are_counted(shop: Installation) -> None:
+    change(
+        shop,
+        "update activation.people set email = 'no address' where customer_id in (select customer_id"
+        " from activation.audience_memberships where audience = 'win_back' limit 3)",
+    )
+    (header, *rows) = shop.lifestage("plan").stdout.splitlines()
+    assert "unusable" in header
+    (row,) = (row.split() for row in rows if row.startswith("win_back "))
+    assert row[7] == "3"
+    lines = shop.lifestage("deliver").stdout.splitlines()
+    (line,) = (line for line in lines if line.startswith("win_back "))
+    assert "complete, 27 added" in line
+    assert line.endswith("0 not answered, 3 unusable")
+    assert not any(", 0 unusable" in line for line in lines)
 
 
 def test_an_unknown_audience_is_named_as_such(shop: Installation) -> None:

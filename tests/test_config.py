@@ -61,6 +61,7 @@ def test_empty_file_is_all_defaults(tmp_path: Path) -> None:
         ("feeds: {orders: {path: in/../../*.csv}}", "PATH_OUTSIDE_ROOT", "feeds.orders.path"),
         ("scorecard: {tie_rule: rank_first}", "BAD_VALUE", "scorecard"),
         ("raw_schema: marts", "BAD_VALUE", "lifestage.yml"),
+        ("raw_schema: measurement", "BAD_VALUE", "lifestage.yml"),
         ("- a\n- b", "BAD_VALUE", "lifestage.yml"),
         ("a: [", "BAD_YAML", "lifestage.yml"),
     ],

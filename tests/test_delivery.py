@@ -578,6 +578,24 @@ def test_an_address_is_safe_or_refused_without_being_shown(url: str) -> None:
     assert "topsecret" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("path", "token"),
+    [
+        ("", "top\nsecret"),
+        ("", "topsecret\u2603"),
+        ("", "top secret"),
+        ("t\u00f6psecret", "token"),
+        ("top secret", "token"),
+    ],
+)
+def test_a_secret_that_no_header_holds_is_refused_without_being_shown(
+    path: str, token: str
+) -> None:
+    with pytest.raises(DestinationError) as refused:
+        HttpEndpoint(Address(f"https://127.0.0.1/{path}", token))
+    assert "secret" not in f"{refused.value} {refused.value.__context__}"
+
+
 def test_redirects_are_not_followed(shop: Shop, endpoint: Endpoint) -> None:
     shop.wants(people("ann"))
 
@@ -750,6 +768,30 @@ def test_a_format_is_one_of_three() -> None:
     ]
     with pytest.raises(DestinationError, match="use one of csv, jsonl, parquet"):
         file_format("xlsx")
+
+
+def test_members_come_back_to_a_folder_that_lost_them_while_the_list_was_stopped(
+    shop: Shop, tmp_path: Path
+) -> None:
+    target = folder(tmp_path)
+    shop.wants(people("ann", "ben", "cid"))
+    shop.delivers(target)
+    shutil.rmtree(target.root / "vip")
+    shop.protects({"ann": "erasure"})
+    shop.delivers(target, limits=STRICT, generation="g2")
+    (place,) = target.complete("vip")
+    assert (keys(place, "removals", "csv"), (place / "members.csv").exists()) == (["ann"], False)
+    shop.protects({})
+    shop.wants(people("ben", "cid"))
+    shop.delivers(target, limits=STRICT, generation="g2")
+    (place,) = target.complete("vip")
+    assert (keys(place, "removals", "csv"), (place / "members.csv").exists()) == ([], False)
+    assert shop.delivers(target, limits=STRICT, generation="g2").status == "stopped"
+    assert target.complete("vip") == [place]  # nothing is named, and nobody may be
+
+    shop.delivers(target, generation="g2")
+    (place,) = target.complete("vip")
+    assert keys(place, "members", "csv") == ["ben", "cid"]
 
 
 def test_files_are_not_for_everybody(shop: Shop, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from orchestration.activation.ledger import make_tables as make_ledger
 from orchestration.erasure.people import MOST_ACCOUNTS, forget
 from orchestration.erasure.published import redact_published
-from orchestration.erasure.requests import BYTES, RequestError, ask, duties
+from orchestration.erasure.requests import BYTES, RequestError, ask, count_open, duties
 from orchestration.erasure.traces import compact, compact_if_due, settle_ledger, sweep
 from orchestration.generations import damaged_files, past_places, read_generation
 from orchestration.holding import hold, rollback
@@ -440,6 +440,14 @@ def test_compacting_leaves_the_tables_and_no_bytes(warehouse: Warehouse) -> None
     assert list(warehouse.settings.home.glob("*.next")) == []
 
 
+def test_a_folder_may_have_a_quote_in_its_name(tmp_path: Path) -> None:
+    (tmp_path / "o'hara").mkdir()
+    warehouse = Warehouse(tmp_path / "o'hara")
+    loaded(warehouse, [ANN])
+    compact(warehouse.settings.warehouse_path, "1GB", 1)
+    assert warehouse.rows("select customer_id from raw.customers") == [{"customer_id": ANN}]
+
+
 def test_the_same_digests_are_of_no_use_elsewhere(tmp_path: Path) -> None:
     told = []
     for name in ("one", "other"):
@@ -506,6 +514,20 @@ def test_an_erasure_is_not_held_and_leaves_nothing_to_go_back_to(published: Sett
     with pytest.raises(WarehouseError, match="no such older generation"):
         rollback(published.published_dir)
     assert sweep(published) == 0
+
+
+def test_lists_that_cannot_be_removed_keep_the_requests_open(published: Settings) -> None:
+    in_the_way = published.home / "deliveries"
+    in_the_way.write_text(ANN)
+    request(published, "C7")
+    for step in (sweep, redact_published):
+        with pytest.raises(WarehouseError, match="deliveries may name erased people") as failed:
+            step(published)
+        assert "\n" not in str(failed.value)
+    with open_database(published.warehouse_path, read_only=True) as session:
+        assert count_open(session) == 1
+    in_the_way.unlink()
+    assert sweep(published) == 1
 
 
 def test_others_who_vanish_with_the_erased_are_still_held(published: Settings) -> None:

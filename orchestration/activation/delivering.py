@@ -13,7 +13,7 @@ from orchestration.activation import ledger
 from orchestration.activation.destinations import Batch, DestinationError, Row
 from orchestration.activation.ledger import SCHEMA, SENDING
 from orchestration.activation.planning import PLAN, WANTED, make_plan
-from orchestration.measures.delivery_guards import Counts
+from orchestration.measures.delivery_guards import Counts, Decision
 from orchestration.warehouse import quoted
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from orchestration.activation.destinations import Delivery, Destination
     from orchestration.activation.planning import Plan
-    from orchestration.measures.delivery_guards import Decision
     from orchestration.warehouse import Session
 
 ROWS_PER_PAGE = 5000
@@ -46,6 +45,8 @@ class DeliveryReport:
         rejected: Reasons why changes are rejected, with their numbers; the next run sends them
             again.
         unknown: Changes that were sent and not answered.
+        unusable: Members whose address or number the destination cannot use.
+        trouble: Why it could not be brought to its end, in one line; empty if it was.
     """
 
     delivery: Delivery
@@ -57,6 +58,8 @@ class DeliveryReport:
     removed: int
     rejected: dict[str, int]
     unknown: int
+    unusable: int = 0
+    trouble: str = ""
 
 
 @dataclass(frozen=True)
@@ -143,6 +146,32 @@ def send_delivery(
         raise
     ledger.close_delivery(session, prepared.delivery, now(), is_sent=is_sent)
     return run.report()
+
+
+def broken_report(
+    session: Session, delivery: Delivery, trouble: str, prepared: PreparedDelivery | None = None
+) -> DeliveryReport:
+    """Tell of a delivery that broke off what is known of it.
+
+    Args:
+        session: The warehouse, with the tables of the ledger.
+        delivery: What was to be delivered where.
+        trouble: What is wrong and what to do, in one line.
+        prepared: What was to be sent, if it came as far.
+    """
+    known = ledger.read_delivery(session, delivery) if prepared else {}
+    return DeliveryReport(
+        delivery=delivery,
+        status="incomplete",
+        decision=prepared.decision if prepared else Decision(()),
+        counts=prepared.counts if prepared else Counts(0, 0, 0, 0),
+        added=known.get("added", 0),
+        updated=known.get("updated", 0),
+        removed=known.get("removed", 0),
+        rejected=ledger.rejections(session, delivery),
+        unknown=known.get("unknown", 0),
+        trouble=trouble,
+    )
 
 
 def _counts(plan: Plan, added_before: int, removed_before: int) -> tuple[Counts, tuple[int, int]]:

@@ -70,12 +70,18 @@ class FolderOfFiles:
         return None
 
     def state_of(self, audience: str) -> State:
-        """A directory that names people who left is stale from the next delivery on."""
+        """A directory that names people who left is stale from the next delivery on.
+
+        One of a stopped list, written when there were no members to keep, misses them until the
+        list is let go.
+        """
         complete = self.complete(audience)
         if not complete:
             return "missing"
         files = read_manifest(complete[-1])["files"]
-        return "stale" if files[f"removals.{self.form}"]["rows"] else "current"
+        if files[f"removals.{self.form}"]["rows"]:
+            return "stale"
+        return "current" if f"members.{self.form}" in files else "missing"
 
     def deliver(self, batch: Batch) -> Iterator[Outcome]:
         """Write a delivery; every row of one that is complete is accepted.

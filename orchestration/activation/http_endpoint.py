@@ -86,7 +86,7 @@ class HttpEndpoint:
         wait: Callable[[float], None] = time.sleep,
     ) -> None:
         self._url = checked_address(address.url)
-        self._token = address.token
+        self._token = _checked_token(address.token)
         self._batch_size = batch_size
         self._patience = patience or Patience()
         self._wait = wait
@@ -151,13 +151,31 @@ def checked_address(text: str) -> SplitResult:
     try:
         url = urlsplit(text)
         is_whole = bool(url.hostname) and (url.port is None or url.port > 0)
+        # Python repeats in its errors what it cannot send.
+        (url.hostname or "").encode("idna")
+        is_whole = is_whole and _is_sendable(text)
     except ValueError:
         is_whole, url = False, urlsplit("")
     if not is_whole or url.username or url.password:
-        raise DestinationError("the address of a destination must be https://host[:port]/path")
+        raise DestinationError(
+            "the address of a destination must be https://host[:port]/path, in ASCII"
+        )
     if url.scheme != "https" and not (url.scheme == "http" and _is_this_machine(url.hostname)):
         raise DestinationError("a destination on another machine must be reached by https")
     return url
+
+
+def _checked_token(token: str | None) -> str | None:
+    if token is not None and not _is_sendable(token):
+        raise DestinationError(
+            "the token of a destination has a character that no header holds: give printable"
+            " ASCII without spaces"
+        )
+    return token
+
+
+def _is_sendable(text: str) -> bool:
+    return text.isascii() and text.isprintable() and " " not in text
 
 
 def _is_this_machine(host: str | None) -> bool:

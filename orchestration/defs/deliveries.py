@@ -4,15 +4,14 @@ It asks for the verdict and for what readers see itself, so that it refuses as w
 launched alone. A night on which messages are held is no failure of the step: the check says so.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import dagster as dg
 
 from orchestration.activation.delivering import DeliveryReport
-from orchestration.activation.destinations import DestinationError
-from orchestration.activation.planning import PlanError
-from orchestration.audience_delivery import ActivationHeld, deliver
+from orchestration.activation.destinations import ActivationHeld
+from orchestration.audience_delivery import deliver
 from orchestration.config import Config
 from orchestration.defs.drt import drt_key, materialised
 from orchestration.defs.publication import PUBLICATION_KEY
@@ -24,6 +23,7 @@ from orchestration.warehouse import open_database
 
 DELIVERIES_KEY = dg.AssetKey(["delivery", "audiences"])
 LET_GO, GUARDED, COMPLETE = "messages_allowed", "audience_guards", "deliveries_complete"
+NOT_JUDGED: tuple[bool, dict[str, Any]] = (False, {"reason": "nothing was judged"})
 CHECKS = {
     LET_GO: "The verdict on the published tables allows messages, and they are those of the"
     " warehouse.\n\nWhat to do: see the checks that hold them with `lifestage checks`.",
@@ -67,7 +67,7 @@ def deliveries_asset(
             for name, about in CHECKS.items()
         ],
     )
-    def audiences(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+    def audiences(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
         reports: list[DeliveryReport] = []
         held = None
         with open_database(
@@ -78,23 +78,24 @@ def deliveries_asset(
             except ActivationHeld as reason:
                 held = str(reason)
                 context.log.warning(f"nothing is sent: {held}")
-            except (PlanError, RuleFileError) as error:
+            except RuleFileError as error:
                 raise refused(str(error)) from error
-            except DestinationError as error:
-                raise dg.Failure(description=str(error)) from error
         settle_ledger(settings)
         for report in reports:
             name = (report.delivery.audience, report.delivery.destination)
-            if drt_key(*name) in through_drt:
+            if drt_key(*name) in through_drt and not report.trouble:
                 context.log_event(materialised(report))
-        return dg.MaterializeResult(
+        yield dg.MaterializeResult(
             metadata={"lists": dg.MetadataValue.md(_table(reports))},
             check_results=[
                 _result(LET_GO, is_well=held is None, metadata={"reason": held or "allowed"}),
-                _result(GUARDED, *_guarded(reports)),
-                _result(COMPLETE, *_complete(reports)),
+                _result(GUARDED, *(_guarded(reports) if held is None else NOT_JUDGED)),
+                _result(COMPLETE, *(_complete(reports) if held is None else NOT_JUDGED)),
             ],
         )
+        # What the others achieved is told before; the next try goes on from there.
+        if troubles := _troubles(reports):
+            raise dg.Failure(description="; ".join(troubles))
 
     return audiences
 
@@ -112,7 +113,18 @@ def _complete(reports: Sequence[DeliveryReport]) -> tuple[bool, dict[str, Any]]:
     rejected = sum(sum(one.rejected.values()) for one in reports)
     unknown = sum(one.unknown for one in reports)
     is_well = not any((rejected, unknown, *(one.status == "incomplete" for one in reports)))
-    return is_well, {"rejected": rejected, "not_answered": unknown}
+    told: dict[str, Any] = {"rejected": rejected, "not_answered": unknown}
+    if troubles := _troubles(reports):
+        told["reasons"] = "; ".join(troubles)
+    return is_well, told
+
+
+def _troubles(reports: Sequence[DeliveryReport]) -> list[str]:
+    return [
+        f"{one.delivery.audience} to {one.delivery.destination}: {one.trouble}"
+        for one in reports
+        if one.trouble
+    ]
 
 
 def _result(name: str, is_well: bool, metadata: dict[str, Any]) -> dg.AssetCheckResult:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from orchestration.erasure.requests import has_requests, is_erased
-from orchestration.erasure.traces import DELIVERIES_DIR
+from orchestration.erasure.traces import remove_deliveries
 from orchestration.generations import (
     DATABASE_FILE,
     PARQUET,
@@ -56,7 +56,7 @@ def redact_published(settings: Settings) -> int:
         How many rows were left out; 0 if there were none, and nothing is changed then.
 
     Raises:
-        WarehouseError: A file cannot be opened or verified.
+        WarehouseError: A file cannot be opened or verified, or deliveries cannot be removed.
     """
     target, warehouse = settings.published_dir, settings.warehouse_path
     place = served(target)
@@ -74,7 +74,7 @@ def redact_published(settings: Settings) -> int:
         staging = new_staging(target)
         status, tables = _stage(session, place, staging, doomed)
     _finish(target, place, status, tables)
-    shutil.rmtree(settings.home / DELIVERIES_DIR, ignore_errors=True)
+    remove_deliveries(settings)
     return rows
 
 

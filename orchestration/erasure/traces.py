@@ -28,6 +28,7 @@ from orchestration.generations import forget_past
 from orchestration.warehouse import (
     WarehouseError,
     attach,
+    literal,
     open_database,
     open_scratch,
     quoted,
@@ -85,7 +86,7 @@ def compact(path: Path, memory_limit: str, threads: int) -> None:
     with open_scratch(memory_limit, threads) as session:
         attach(session, path, "worn_database", read_only=True)
         # Under the name it will have: views may say where they read.
-        session.run(f"attach '{fresh}' as {quoted(path.stem)}")
+        session.run(f"attach {literal(fresh)} as {quoted(path.stem)}")
         session.run(f"copy from database worn_database to {quoted(path.stem)}")
         _refuse_other_rows(session, "worn_database", path.stem)
         session.run(f"delete from {quoted(path.stem)}.{SCHEMA}.{DUTIES} where duty = ?", [BYTES])
@@ -107,17 +108,38 @@ def sweep(settings: Settings) -> int:
 
     Returns:
         How many requests are done with.
+
+    Raises:
+        WarehouseError: The deliveries cannot be removed; the requests stay open.
     """
     with open_database(settings.warehouse_path, read_only=False) as session:
         asked = count_open(session)
         if not asked:
             return 0
         forget_past(settings.published_dir)
-        shutil.rmtree(settings.home / DELIVERIES_DIR, ignore_errors=True)
+        remove_deliveries(settings)
         if ledger_members(session):
             add_duty(session, LEDGER)
         close_requests(session)
     return asked
+
+
+def remove_deliveries(settings: Settings) -> None:
+    """Remove the lists that were delivered to folders.
+
+    Raises:
+        WarehouseError: They cannot be removed.
+    """
+    folder = settings.home / DELIVERIES_DIR
+    if not os.path.lexists(folder):
+        return
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise WarehouseError(
+            f"the folder {DELIVERIES_DIR} may name erased people and cannot be removed"
+            f" ({type(error).__name__}): check its rights and run `lifestage refresh`"
+        ) from error
 
 
 def ledger_members(session: Session) -> int:
