@@ -338,17 +338,12 @@ def _place(
     one: _List, settings: Settings, config: Config, environment: Mapping[str, str]
 ) -> destinations.Destination:
     """Make what takes the rows."""
-<<<<<<< HEAD
-    if destination.kind == "files":
-        folder = settings.home / DELIVERIES_DIR / destination.destination
+    name, destination = one.delivery.destination, one.destination
+    kind = destination.kind if destination else None
+    if destination is not None and kind == "files":
+        folder = settings.home / DELIVERIES_DIR / name
         return FolderOfFiles(folder, form=file_format(destination.file_format))
-    if destination.kind == DRT:
-=======
-    name, kind = one.delivery.destination, one.destination.kind if one.destination else None
-    if kind == "files":
-        return FolderOfFiles(settings.home / DELIVERIES_DIR / name)
     if kind == DRT:
->>>>>>> act-fix
         if config.activation.drt_project is None:
             raise DestinationError(
                 f"{name} is of kind drt: name a folder as activation.drt_project and run"
