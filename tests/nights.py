@@ -257,10 +257,20 @@ class Nights:
         if not self.is_built:
             today = settings.replace(compiled.AS_OF, "2025-01-01")
             tests = ("--exclude-resource-type", "unit_test", "--exclude-resource-type", "test")
-            without = ("--exclude", "fqn:lifestage.quality", "fqn:lifestage.activation")
+            without = (
+                "--exclude",
+                "fqn:lifestage.quality",
+                "fqn:lifestage.activation",
+                "path:tests/activation",
+            )
             self._dbt("build", *tests, *without, "--vars", today)
             self.is_built = True
-        without = ("--exclude", "fqn:lifestage.quality", "fqn:lifestage.activation")
+        without = (
+            "--exclude",
+            "fqn:lifestage.quality",
+            "fqn:lifestage.activation",
+            "path:tests/activation",
+        )
         runs = self._dbt("compile", "--select", "resource_type:model", *without, "--vars", settings)
         nodes = {run.node.unique_id: run.node for run in runs if run.node.resource_type == "model"}
         names = {node.name: f"{node.schema}.{node.name}" for node in nodes.values()}
