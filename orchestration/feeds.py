@@ -377,10 +377,11 @@ def _csv_rows(source: _Source, path: Path, normalised: Path) -> _Rows:
     titles = {name: column for column, name in columns.items()}
     listed = ", ".join(_literal(titles.get(name, name)) for name in names)
     return _Rows(
+        # No text of the checked file is NULL: there is no NUL in it.
         relation=(
             f"read_csv(?, columns = {fields!r}, auto_detect = false, header = false, "
             f"delim = '{SEPARATOR}', quote = '\"', escape = '\"', new_line = '\\n', "
-            f"nullstr = '\x1e', allow_quoted_nulls = false, max_line_size = {MAX_LINE_BYTES})"
+            f"nullstr = chr(0), allow_quoted_nulls = false, max_line_size = {MAX_LINE_BYTES})"
         ),
         path=normalised,
         columns=columns,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from orchestration.feeds import FeedError
@@ -274,6 +274,7 @@ CELL = st.text(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(rows=st.lists(st.tuples(CELL, CELL, CELL), max_size=6))
+@example(rows=[("\x1e", "NULL", "null"), ("0", "\x1f", "\x1e")])
 def test_any_text_arrives_as_it_was_written(
     tmp_path: Path, rows: list[tuple[str, str, str]]
 ) -> None:
