@@ -21,7 +21,6 @@ from orchestration.defs.steps import TURN, turn_on_warehouse
 from orchestration.partitions import business_days
 from orchestration.project import dbt_resource, prepared_project
 from orchestration.quality import definitions_in_force
-from orchestration.run_history import write_without_waiting
 from orchestration.settings import Settings
 
 # Single-run backfills are called beta; what we rely on is held by a test.
@@ -57,6 +56,5 @@ def build_definitions(config: Config, settings: Settings) -> dg.Definitions:
 @dg.definitions
 def defs() -> dg.Definitions:
     """Build the definitions of the installation that the environment names."""
-    write_without_waiting()
     settings = Settings.from_env()
     return build_definitions(load_config(settings.config_path), settings)

@@ -15,7 +15,7 @@ import sys
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dagster_dbt import DbtCliResource, DbtProject
 from packaging.version import Version
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 PROFILES_DIR = REPOSITORY / "profiles"
 # Beside the interpreter, so that it is found without an activated environment.
 DBT_EXECUTABLE = Path(sys.executable).parent / "dbt"
+PARSED = "partial_parse.msgpack"
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -78,9 +79,16 @@ def run_target(settings: Settings) -> Path:
     return settings.home / "dbt" / "run"
 
 
+def parsed_vars(config: Config) -> dict[str, Any]:
+    """Return the dbt vars of every run: the day of a run is in its environment.
+
+    The graph depends on which inputs exist and not on the day, so the project is parsed once.
+    """
+    return dbt_vars(config, config.as_of or config.history_start)
+
+
 def _prepare_manifest(project: DbtProject, settings: Settings, config: Config) -> None:
-    # Which day is parsed with does not change the graph; which inputs exist does.
-    variables = dbt_vars(config, config.as_of or config.history_start)
+    variables = parsed_vars(config)
     fingerprint = _fingerprint(seeds_root(settings, config), settings.target, variables)
     known = project.manifest_path.with_name("manifest.fingerprint")
     if project.manifest_path.exists() and known.exists() and known.read_text() == fingerprint:
@@ -103,6 +111,9 @@ def _prepare_manifest(project: DbtProject, settings: Settings, config: Config) -
         raise ProjectError(f"dbt cannot parse the project: {said}")
     known.unlink(missing_ok=True)
     (work / "manifest.json").replace(project.manifest_path)
+    # A run starts from what was parsed here.
+    run_target(settings).mkdir(parents=True, exist_ok=True)
+    (work / PARSED).replace(run_target(settings) / PARSED)
     known.write_text(fingerprint)
 
 

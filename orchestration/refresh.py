@@ -23,7 +23,7 @@ from orchestration.defs.nightly import JOB_NAME
 from orchestration.defs.steps import WAITING
 from orchestration.partitions import business_days, last_complete_day
 from orchestration.project import ProjectError
-from orchestration.run_history import first_failure, one_line, run_history, write_without_waiting
+from orchestration.run_history import first_failure, one_line, run_history
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,7 +116,6 @@ def refresh(
     if asked.first != asked.last:
         tags |= {RANGE_START_TAG: asked.first.isoformat(), RANGE_END_TAG: partition_key}
         partition_key = None
-    write_without_waiting()
     with run_history() as instance:
         end_dead_runs(instance)
         run_id = str(uuid.uuid4())

@@ -18,7 +18,7 @@ from orchestration.defs.history import build_args, history_assets
 from orchestration.defs.nightly import CRON, nightly_job, nightly_schedule
 from orchestration.measurement_tables import TABLES as MEASURED
 from orchestration.partitions import business_days, last_complete_day
-from orchestration.project import prepared_project
+from orchestration.project import parsed_vars, prepared_project
 from orchestration.publication import PUBLIC_TABLES
 from tests.conftest import Installation
 
@@ -132,11 +132,11 @@ def test_the_job_runs_everything_in_one_process(definitions: dg.Definitions) -> 
 
 
 def test_the_arguments_of_dbt_are_those_of_one_build() -> None:
-    args = build_args(Config(), date(2024, 5, 6), full_refresh=False)
+    args = build_args(Config(), full_refresh=False)
     assert args[0] == "build"
     assert "unit_test" in args
-    assert json.loads(args[args.index("--vars") + 1])["as_of_date"] == "2024-05-06"
-    assert "--full-refresh" in build_args(Config(), date(2024, 5, 6), full_refresh=True)
+    assert json.loads(args[args.index("--vars") + 1]) == parsed_vars(Config())
+    assert "--full-refresh" in build_args(Config(), full_refresh=True)
 
 
 def test_without_feeds_the_sample_is_a_seed(sample_shop: Installation, tmp_path: Path) -> None:

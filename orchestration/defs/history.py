@@ -5,7 +5,9 @@ the tables mean is in `dbt_project`; how they look in Dagster in `orchestration.
 """
 
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,6 @@ from dagster_dbt import DbtCliInvocation, DbtCliResource, DbtProject, dbt_assets
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
 from orchestration.config import Config
-from orchestration.dbt_vars import dbt_vars
 from orchestration.defs.steps import (
     TURN,
     refused,
@@ -31,7 +32,7 @@ from orchestration.measures.summary import moves_table, segment_table
 from orchestration.measures.thresholds import lint_thresholds
 from orchestration.overlay import rules_dir
 from orchestration.partitions import day_of_run
-from orchestration.project import run_target
+from orchestration.project import parsed_vars, run_target
 from orchestration.provenance import code_hash, mark_built
 from orchestration.rules import (
     RuleFileError,
@@ -57,6 +58,9 @@ OUT_OF_MEMORY = "out of memory"
 # What dbt says of a stored table that has other columns than its model.
 OTHER_COLUMNS = "out of sync"
 
+# Read by the macro requested_day.
+AS_OF_VARIABLE = "LIFESTAGE_AS_OF"
+
 WAREHOUSE_NAME = WAREHOUSE_FILE.removesuffix(".duckdb")
 
 
@@ -66,10 +70,10 @@ class HistoryConfig(dg.Config):
     full_refresh: bool = False
 
 
-def build_args(config: Config, as_of: date, *, full_refresh: bool) -> list[str]:
+def build_args(config: Config, *, full_refresh: bool) -> list[str]:
     """Return the arguments of the one dbt command of a run; unit tests belong to development."""
     args = ["build", "--exclude-resource-type", "unit_test", "--log-level-file", "info"]
-    args += ["--vars", json.dumps(dbt_vars(config, as_of), sort_keys=True)]
+    args += ["--vars", json.dumps(parsed_vars(config), sort_keys=True)]
     return [*args, "--full-refresh"] if full_refresh else args
 
 
@@ -102,12 +106,13 @@ def history_assets(
             day = day_of_run(context)
             if not config.full_refresh:
                 day = max(day, _newest_day(settings) or day)
-            args = build_args(installed, day, full_refresh=config.full_refresh)
+            args = build_args(installed, full_refresh=config.full_refresh)
             # A dbt that does not start would leave the results of the run before.
             (run_target(settings) / "run_results.json").unlink(missing_ok=True)
-            invocation = dbt.cli(
-                args, context=context, target_path=run_target(settings), raise_on_error=True
-            )
+            with _told_the_day(day):
+                invocation = dbt.cli(
+                    args, context=context, target_path=run_target(settings), raise_on_error=True
+                )
             events, trouble = _finish(invocation, settings.warehouse_path)
             if trouble is None:
                 with open_database(settings.warehouse_path, read_only=False) as session:
@@ -122,6 +127,16 @@ def history_assets(
             raise trouble
 
     return history
+
+
+@contextmanager
+def _told_the_day(day: date) -> Generator[None]:
+    """Name the day in the environment that a dbt starts with."""
+    os.environ[AS_OF_VARIABLE] = day.isoformat()
+    try:
+        yield
+    finally:
+        del os.environ[AS_OF_VARIABLE]
 
 
 def _look_for_the_erased(config: Config, settings: Settings) -> None:

@@ -1,7 +1,7 @@
 {{ config(materialized='incremental', incremental_strategy='append', on_schema_change='fail') }}
 
 with requested as (
-    select cast('{{ var("as_of_date") }}' as date) as as_of_date
+    select {{ requested_day() }} as as_of_date
 ),
 
 {% if is_incremental() %}

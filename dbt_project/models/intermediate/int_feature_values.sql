@@ -27,7 +27,7 @@ orders as (
     where
         is_counted
         and order_date <= {{ as_of() }}
-        and order_date > {{ add_days("cast('" ~ var('as_of_date') ~ "' as date)", -400) }}
+        and order_date > {{ add_days(requested_day(), -400) }}
 ),
 
 flow_windows as (
