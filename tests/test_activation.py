@@ -370,7 +370,7 @@ def test_no_check_passes_that_nobody_judged(
 
 def leave_behind(shop: Installation, audience: str, destination: str) -> None:
     """Make the list of `win_back` one that was delivered under another name."""
-    for table in ("members", "attempts", "deliveries", "guards"):
+    for table in ("members", "attempts", "deliveries", "guards", "let_go"):
         change(
             shop,
             f"update delivery.{table} set audience = '{audience}', destination = '{destination}'"

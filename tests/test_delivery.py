@@ -38,6 +38,7 @@ from orchestration.activation.http_endpoint import HttpEndpoint, Patience
 from orchestration.activation.planning import PlanError
 from orchestration.activation.postgres_table import MirrorTable
 from orchestration.generations import file_hash
+from orchestration.measures.delivery_guards import Evidence
 from orchestration.warehouse import Session, open_database, open_scratch
 from tests.fake_destination import (
     DAY,
@@ -264,6 +265,39 @@ def test_what_was_let_go_and_broke_off_is_not_judged_again(shop: Shop, endpoint:
     assert (report.counts.previous, report.counts.added) == (60, 2)
     assert report.status == "complete"
     assert (held(endpoint), endpoint.server.violations) == (names(62), [])
+
+
+def test_others_than_those_who_were_let_go_are_judged(shop: Shop, endpoint: Endpoint) -> None:
+    """Who takes the place of people who never arrived, or never left, is as new as they were."""
+    limits = replace(STRICT, minimum_size=0, judged_from=50)
+    lenient = replace(limits, max_removed_share=1.0, max_added_share=1.0)
+    days = iter(DAY + timedelta(days=number) for number in range(9))
+    first, others = names(120)[:60], names(120)[60:]
+    shop.wants(people(*first))
+    endpoint.server.faults = ["500"] * 99
+    assert shop.delivers(client(endpoint), limits=limits, day=next(days)).status == "incomplete"
+    shop.wants(people(*others))
+    again = Evidence(was_let_go=True)
+    report = shop.delivers(client(endpoint), limits=limits, day=next(days), evidence=again)
+    assert (report.counts.previous, report.counts.added) == (0, 60)
+    assert report.decision.reasons == ("G03",)
+
+    endpoint.server.faults = []
+    shop.wants(people(*first))
+    assert shop.delivers(client(endpoint), limits=lenient, day=next(days)).added == 60
+    assert shop.session.fetch("select * from delivery.let_go") == []
+
+    shop.wants(people(*first[:30]))
+    endpoint.server.faults = ["500"] * 99
+    report = shop.delivers(client(endpoint), limits=lenient, day=next(days))
+    assert (report.decision.reasons, report.removed) == ((), 0)
+    shop.wants(people(*first[30:]))
+    endpoint.server.faults = []
+    report = shop.delivers(client(endpoint), limits=limits, day=next(days))
+    assert (report.counts.previous, report.counts.removed) == (60, 30)
+    assert report.decision.reasons == ("G01",)
+    assert shop.session.fetch("select * from delivery.let_go") == []
+    assert endpoint.server.violations == []
 
 
 # Faults

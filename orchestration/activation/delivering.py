@@ -71,7 +71,6 @@ class PreparedDelivery:
         run_number: The number of the run.
         plan: What is planned.
         counts: What the guards judged.
-        outstanding: Additions and removals that were let go before and are still planned.
         decision: What the guards said.
         rules_hash: The rules that made the list.
     """
@@ -80,7 +79,6 @@ class PreparedDelivery:
     run_number: int
     plan: Plan
     counts: Counts
-    outstanding: tuple[int, int]
     decision: Decision
     rules_hash: str
 
@@ -109,10 +107,8 @@ def prepare_delivery(
     """
     run_number = ledger.next_run(session, delivery)
     plan = make_plan(session, delivery, run_number, desired=desired, protected=protected)
-    counts, outstanding = _counts(plan, *ledger.outstanding(session, delivery))
-    return PreparedDelivery(
-        delivery, run_number, plan, counts, outstanding, judge(counts), rules_hash
-    )
+    counts = _counts(plan, *ledger.outstanding(session, delivery, PLAN))
+    return PreparedDelivery(delivery, run_number, plan, counts, judge(counts), rules_hash)
 
 
 def send_delivery(
@@ -174,21 +170,14 @@ def broken_report(
     )
 
 
-def _counts(plan: Plan, added_before: int, removed_before: int) -> tuple[Counts, tuple[int, int]]:
-    """Leave out what was let go before and only did not get through.
-
-    Returns:
-        What the guards judge, and the outstanding additions and removals as they are known.
-    """
-    # What was let go and is not planned any more is not outstanding.
-    added, removed = min(added_before, plan.added), min(removed_before, plan.removed)
-    counts = Counts(
+def _counts(plan: Plan, added: int, removed: int) -> Counts:
+    """Leave out of what the guards judge what was let go before and only did not get through."""
+    return Counts(
         previous=plan.previous + added - removed,
         desired=plan.desired,
         added=plan.added - added,
         removed=plan.removed - removed,
     )
-    return counts, (added, removed)
 
 
 @dataclass(frozen=True)
@@ -202,22 +191,19 @@ class _Run:
         """Write down that it begins."""
         query = f"select count(*) from {PLAN} where {self._sendable}"
         plan, is_stopped = self.prepared.plan, self.prepared.decision.is_stopped
-        let_go = (plan.added, plan.removed)
-        added, removed = self.prepared.outstanding if is_stopped else let_go
         # The rules of a stopped list were not let go, so those of the last one still are.
         known = ledger.rules_let_go(self.session, self.delivery)
         counts = {
             "previous": plan.previous,
             "desired": plan.desired,
             "planned": self.session.fetch(query)[0][0],
-            "outstanding_added": added,
-            "outstanding_removed": removed,
             "judged_rules": self.prepared.rules_hash,
             "rules_hash": known if is_stopped else self.prepared.rules_hash,
             "reasons": list(self.prepared.decision.reasons),
         }
         ledger.open_delivery(self.session, self.delivery, self.prepared.run_number, counts, now)
         ledger.record_guards(self.session, self.delivery, self.prepared.decision.judgements)
+        ledger.let_go(self.session, self.delivery, PLAN, is_stopped=is_stopped)
         ledger.forget_rejected(self.session, self.delivery, PLAN)
 
     def send(self, destination: Destination, reached: Callable[[str], None]) -> bool:

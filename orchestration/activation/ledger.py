@@ -82,10 +82,6 @@ DELIVERIES = TableContract(
         Column("rejected", "BIGINT", "Changes that the destination rejects."),
         Column("unknown", "BIGINT", "Changes of which nobody knows whether they were taken."),
         Column(
-            "outstanding_added", "BIGINT", "Additions that were let go and are not acknowledged."
-        ),
-        Column("outstanding_removed", "BIGINT", "Removals by the rules, likewise."),
-        Column(
             "status",
             "VARCHAR",
             "How it ended; open while it runs, and after it was killed.",
@@ -99,6 +95,18 @@ DELIVERIES = TableContract(
     ),
     key=("audience", "destination", "as_of_date", "generation"),
     description="What was delivered. One row per audience, destination, day and generation.",
+)
+LET_GO = TableContract(
+    (
+        AUDIENCE,
+        DESTINATION,
+        MEMBER_KEY,
+        CUSTOMER_ID,
+        Column("operation", "VARCHAR", "What may be done.", accepted=("add", "remove")),
+    ),
+    key=("audience", "destination", "member_key"),
+    description="Additions, and removals by the rules, that the guards let go and no destination"
+    " has acknowledged: they are not judged again. One row per audience, destination and member.",
 )
 GUARDED = TableContract(
     (
@@ -138,6 +146,7 @@ TABLES = {
     "members": MEMBERS,
     "attempts": ATTEMPTS,
     "deliveries": DELIVERIES,
+    "let_go": LET_GO,
     "guards": GUARDED,
     "approvals": APPROVALS,
 }
@@ -189,14 +198,52 @@ def next_run(session: Session, delivery: Delivery) -> int:
     )[0][0]
 
 
-def outstanding(session: Session, delivery: Delivery) -> tuple[int, int]:
-    """Count the additions and the removals by rules that were let go and are not acknowledged."""
-    rows = session.fetch(
-        f"select outstanding_added, outstanding_removed from {SCHEMA}.deliveries"
-        " where audience = ? and destination = ? order by run_number desc limit 1",
+def outstanding(session: Session, delivery: Delivery, plan: str) -> tuple[int, int]:
+    """Count the additions and the removals of a plan that were let go before.
+
+    Args:
+        session: The warehouse.
+        delivery: What is delivered where.
+        plan: The relation of planned changes.
+    """
+    return session.fetch(
+        f"""
+        select
+            count(*) filter (where operation = 'add'),
+            count(*) filter (where operation = 'remove')
+        from ({_JUDGED.format(plan=plan)}) as judged
+        semi join {SCHEMA}.let_go as let_go
+            on judged.member_key = let_go.member_key and judged.operation = let_go.operation
+            and let_go.audience = ? and let_go.destination = ?
+        """,
         _place(delivery),
-    )
-    return rows[0] if rows else (0, 0)
+    )[0]
+
+
+def let_go(session: Session, delivery: Delivery, plan: str, *, is_stopped: bool) -> None:
+    """Remember what of a plan the guards let go; of a stopped one what they did before.
+
+    Args:
+        session: The warehouse.
+        delivery: What is delivered where.
+        plan: The relation of planned changes.
+        is_stopped: Whether they stopped it.
+    """
+    judged = _JUDGED.format(plan=plan)
+    here = "audience = ? and destination = ?"
+    with transaction(session):
+        session.run(
+            f"delete from {SCHEMA}.let_go where {here}"
+            f" and (not ? or (member_key, operation) not in"
+            f" (select (member_key, operation) from ({judged}) as judged))",
+            [*_place(delivery), is_stopped],
+        )
+        if not is_stopped:
+            session.run(
+                f"insert into {SCHEMA}.let_go ({', '.join(LET_GO.names)})"
+                f" select ?, ?, member_key, customer_id, operation from ({judged}) as judged",
+                _place(delivery),
+            )
 
 
 def rules_let_go(session: Session, delivery: Delivery) -> str | None:
@@ -230,8 +277,8 @@ def open_delivery(
         session: The warehouse.
         delivery: What is delivered where.
         run_number: The number of the run.
-        counts: Values for the columns previous, desired, planned, outstanding_added,
-            outstanding_removed, judged_rules, rules_hash and reasons (a list).
+        counts: Values for the columns previous, desired, planned, judged_rules, rules_hash and
+            reasons (a list).
         now: When it begins.
     """
     known = session.fetch_records(
@@ -376,6 +423,11 @@ def rejections(session: Session, delivery: Delivery) -> dict[str, int]:
 
 
 _HERE = "audience = ? and destination = ? and as_of_date = ? and generation = ?"
+# The changes of a plan that the guards judge: who is new to the ledger, who leaves it by the rules.
+_JUDGED = """
+    select member_key, customer_id, operation from {plan}
+    where operation = 'add' and not is_held or cause = 'segment' and is_held
+"""
 
 
 def _place(delivery: Delivery) -> list[Any]:
@@ -428,6 +480,12 @@ def _apply_outcomes(session: Session, delivery: Delivery) -> None:
         f" and member_key in (select member_key from ({accepted}) as accepted)",
         place,
     )
+    session.run(
+        f"delete from {SCHEMA}.let_go where audience = ? and destination = ?"
+        f" and (member_key, operation) in"
+        f" (select (member_key, operation) from ({accepted}) as accepted)",
+        place,
+    )
     # Nothing stays of who left; of who is there only what is on its way together with this.
     session.run(
         f"delete from {SCHEMA}.attempts where audience = ? and destination = ?"
@@ -450,16 +508,12 @@ def _apply_outcomes(session: Session, delivery: Delivery) -> None:
         set
             added = deliveries.added + of_these.added,
             updated = deliveries.updated + of_these.updated,
-            removed = deliveries.removed + of_these.removed,
-            outstanding_added = greatest(outstanding_added - of_these.new, 0),
-            outstanding_removed = greatest(outstanding_removed - of_these.left_by_rule, 0)
+            removed = deliveries.removed + of_these.removed
         from (
             select
                 count(*) filter (where operation = 'add') as added,
                 count(*) filter (where operation = 'update') as updated,
-                count(*) filter (where operation = 'remove') as removed,
-                count(*) filter (where operation = 'add' and not is_held) as new,
-                count(*) filter (where cause = 'segment' and is_held) as left_by_rule
+                count(*) filter (where operation = 'remove') as removed
             from ({accepted}) as accepted
         ) as of_these
         where {_HERE}

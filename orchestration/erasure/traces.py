@@ -45,8 +45,14 @@ DELIVERIES_DIR = "deliveries"
 LOADS = "load-*"
 NEXT = ".next"
 LEDGER_TABLES = ("members", "attempts")
-# Whom the run that has just ended computed anew: it names those who went, and nobody asks it again.
-LISTS_OF_THE_RUN = ("int_customers_touched", "int_customers_relabelled", "int_customers_stepping")
+# Whom the run that has just ended computed anew, and what the guards let go: they name those who
+# went, and of those nobody asks them again.
+PASSING_LISTS = (
+    ("intermediate", "int_customers_touched"),
+    ("intermediate", "int_customers_relabelled"),
+    ("intermediate", "int_customers_stepping"),
+    ("delivery", "let_go"),
+)
 
 
 def compact_if_due(settings: Settings) -> bool:
@@ -174,10 +180,10 @@ def settle_ledger(settings: Settings) -> bool:
 
 def _empty_lists(session: Session) -> None:
     there = session.relations(session.fetch("select current_database()")[0][0])
-    for name in LISTS_OF_THE_RUN:
-        if ("intermediate", name) in there:
+    for schema, name in PASSING_LISTS:
+        if (schema, name) in there:
             session.run(
-                f"delete from intermediate.{name} where {is_erased('customer_id', 'customer_id')}"
+                f"delete from {schema}.{name} where {is_erased('customer_id', 'customer_id')}"
             )
 
 
