@@ -12,6 +12,7 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import contextmanager
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
@@ -25,12 +26,17 @@ from orchestration.overlay import DBT_PROJECT_DIR, REPOSITORY, seeds_root
 from orchestration.warehouse import only_writer
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+    from datetime import date
+
     from orchestration.config import Config
     from orchestration.settings import Settings
 
 PROFILES_DIR = REPOSITORY / "profiles"
 # Beside the interpreter, so that it is found without an activated environment.
 DBT_EXECUTABLE = Path(sys.executable).parent / "dbt"
+# Read by the macro requested_day.
+AS_OF_VARIABLE = "LIFESTAGE_AS_OF"
 PARSED = "partial_parse.msgpack"
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -85,6 +91,16 @@ def parsed_vars(config: Config) -> dict[str, Any]:
     The graph depends on which inputs exist and not on the day, so the project is parsed once.
     """
     return dbt_vars(config, config.as_of or config.history_start)
+
+
+@contextmanager
+def told_the_day(day: date) -> Generator[None]:
+    """Name the day in the environment that a dbt starts with."""
+    os.environ[AS_OF_VARIABLE] = day.isoformat()
+    try:
+        yield
+    finally:
+        del os.environ[AS_OF_VARIABLE]
 
 
 def _prepare_manifest(project: DbtProject, settings: Settings, config: Config) -> None:

@@ -58,11 +58,11 @@ RULE_TABLES = {
 }
 ACTIVATION_RULES = (
     *("audiences", "destinations", "consent_requirements", "contact_caps", "holdouts"),
-    "activation_limits",
+    *("activation_limits", "age_bands"),
 )
 SEED_TYPES = {
     **dict.fromkeys(("rank", "priority", "within_days", "archive_after_days"), "integer"),
-    **dict.fromkeys(("min_orders", "max_orders", "minimum_size"), "integer"),
+    **dict.fromkeys(("min_orders", "max_orders", "minimum_size", "youngest"), "integer"),
     **dict.fromkeys(("min_silence_days", "max_silence_days", "days", "max_contacts"), "integer"),
     **dict.fromkeys(("share", "max_removed_share", "max_added_share"), "double"),
     "value": "double",

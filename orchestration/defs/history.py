@@ -5,9 +5,7 @@ the tables mean is in `dbt_project`; how they look in Dagster in `orchestration.
 """
 
 import json
-import os
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -32,7 +30,7 @@ from orchestration.measures.summary import moves_table, segment_table
 from orchestration.measures.thresholds import lint_thresholds
 from orchestration.overlay import rules_dir
 from orchestration.partitions import day_of_run
-from orchestration.project import parsed_vars, run_target
+from orchestration.project import parsed_vars, run_target, told_the_day
 from orchestration.provenance import code_hash, mark_built
 from orchestration.rules import (
     RuleFileError,
@@ -57,9 +55,6 @@ LOCKED = ("could not set lock", "conflicting lock")
 OUT_OF_MEMORY = "out of memory"
 # What dbt says of a stored table that has other columns than its model.
 OTHER_COLUMNS = "out of sync"
-
-# Read by the macro requested_day.
-AS_OF_VARIABLE = "LIFESTAGE_AS_OF"
 
 WAREHOUSE_NAME = WAREHOUSE_FILE.removesuffix(".duckdb")
 
@@ -109,7 +104,7 @@ def history_assets(
             args = build_args(installed, full_refresh=config.full_refresh)
             # A dbt that does not start would leave the results of the run before.
             (run_target(settings) / "run_results.json").unlink(missing_ok=True)
-            with _told_the_day(day):
+            with told_the_day(day):
                 invocation = dbt.cli(
                     args, context=context, target_path=run_target(settings), raise_on_error=True
                 )
@@ -127,16 +122,6 @@ def history_assets(
             raise trouble
 
     return history
-
-
-@contextmanager
-def _told_the_day(day: date) -> Generator[None]:
-    """Name the day in the environment that a dbt starts with."""
-    os.environ[AS_OF_VARIABLE] = day.isoformat()
-    try:
-        yield
-    finally:
-        del os.environ[AS_OF_VARIABLE]
 
 
 def _look_for_the_erased(config: Config, settings: Settings) -> None:

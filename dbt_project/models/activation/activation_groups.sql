@@ -1,10 +1,17 @@
-{% set bands = [(65, '65+'), (55, '55-64'), (45, '45-54'), (35, '35-44'), (25, '25-34'), (18, '18-24')] %}
 with customers as (
     select * from {{ ref('customers') }}
 ),
 
 known_customers as (
     select * from {{ ref('stg_shop__customers') }}
+),
+
+bands as (
+    select * from {{ ref('age_bands') }}
+),
+
+newest as (
+    select {{ as_of() }} as as_of_date
 ),
 
 genders as (
@@ -16,24 +23,30 @@ genders as (
     where gender is not null
 ),
 
-age_bands as (
+reached_ages as (
     select
-        customer_id,
-        'age' as attribute,
-        case
-            {% for youngest, band in bands %}
-            when birth_date <= {{ years_before(as_of(), youngest) }} then '{{ band }}'
-            {% endfor %}
-            else 'under 18'
-        end as group_name
+        known_customers.customer_id,
+        max(bands.youngest) as youngest
     from known_customers
-    where birth_date is not null
+    cross join bands
+    cross join newest
+    where not {{ is_younger_than('known_customers.birth_date', 'newest.as_of_date', 'bands.youngest') }}
+    group by known_customers.customer_id
+),
+
+ages as (
+    select
+        reached_ages.customer_id,
+        'age' as attribute,
+        bands.group_name
+    from reached_ages
+    inner join bands on reached_ages.youngest = bands.youngest
 ),
 
 described as (
     select * from genders
     union all
-    select * from age_bands
+    select * from ages
 ),
 
 final as (
