@@ -56,6 +56,7 @@ class Warehouse:
                 [
                     *("--quiet", "--no-use-colors", "build", "--select", *(select or STAGING)),
                     *("--exclude-resource-type", "unit_test"),
+                    *("--indirect-selection", "buildable"),
                     *("--vars", json.dumps(variables)),
                     *("--project-dir", str(REPOSITORY / "dbt_project")),
                     *("--profiles-dir", str(REPOSITORY / "profiles")),
