@@ -11,7 +11,6 @@ import shutil
 import signal
 import socket
 import stat
-import subprocess
 import tempfile
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -40,6 +39,7 @@ from orchestration.activation.postgres_table import MirrorTable
 from orchestration.generations import file_hash
 from orchestration.measures.delivery_guards import Evidence
 from orchestration.warehouse import Session, open_database, open_scratch
+from tests.engines import postgres_server
 from tests.fake_destination import (
     DAY,
     FAULTS,
@@ -942,35 +942,11 @@ def test_a_folder_that_cannot_be_written_leaves_the_rows_for_the_next_run(
 # PostgreSQL
 
 
-def as_server(*command: str | Path) -> None:
-    """Run a program of the server, which refuses to be run by root."""
-    prefix = ("runuser", "-u", "postgres", "--") if os.geteuid() == 0 else ()
-    done = subprocess.run(
-        [*prefix, *map(str, command)], capture_output=True, text=True, check=False, cwd="/"
-    )
-    assert done.returncode == 0, done.stderr + done.stdout
-
-
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Address]:
-    """A server of its own on a socket that nobody else knows."""
-    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    if not programs:
-        pytest.fail("there is no PostgreSQL server: apt-get install postgresql")
-    home = Path(tempfile.mkdtemp(prefix="lifestage-pg-"))
-    if os.geteuid() == 0:
-        shutil.chown(home, "postgres", "postgres")
-    data, control = home / "data", programs[-1] / "pg_ctl"
-    try:
-        as_server(programs[-1] / "initdb", "-D", data, "-A", "trust", "-U", "postgres", "-N")
-        options = f"-k {home} -c listen_addresses='' -c fsync=off"
-        as_server(control, "-D", data, "-w", "-l", home / "log", "-o", options, "start")
-        try:
-            yield Address(f"host={home} user=postgres dbname=postgres")
-        finally:
-            as_server(control, "-D", data, "-m", "immediate", "stop")
-    finally:
-        shutil.rmtree(home)
+    """A server of its own."""
+    with postgres_server() as host:
+        yield Address(f"host={host} user=postgres dbname=postgres")
 
 
 @pytest.fixture

@@ -11,4 +11,4 @@ cast(
 
 {% macro postgres__exact_average(amount, number) %}cast(round(cast({{ amount }} as numeric) / {{ number }}, 4) as decimal(18, 4)){% endmacro %}
 
-{% macro spark__exact_average(amount, number) %}cast(round({{ amount }} / cast({{ number }} as decimal(18, 0)), 4) as decimal(18, 4)){% endmacro %}
+{% macro spark__exact_average(amount, number) %}cast(round(cast({{ amount }} as decimal(22, 4)) / cast({{ number }} as decimal(14, 0)), 4) as decimal(18, 4)){% endmacro %}

@@ -31,7 +31,7 @@ final as (
         shared.other_audience,
         {{ as_of() }} as as_of_date,
         cast(shared.customers as integer) as customers,
-        {{ as_double('shared.customers') }} / least(sizes.members, other_sizes.members) as share_of_smaller
+        {{ exact_share('shared.customers', 'least(sizes.members, other_sizes.members)') }} as share_of_smaller
     from shared
     inner join sizes on shared.audience = sizes.audience
     inner join sizes as other_sizes on shared.other_audience = other_sizes.audience

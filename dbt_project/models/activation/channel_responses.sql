@@ -201,16 +201,13 @@ final as (
         cast(customers_{{ done }} as bigint) as customers_{{ done }},
         {% endfor %}
         {% for kind, done in kinds.items() %}
-        {{ as_double('customers_' ~ done) }} / customers_contacted as {{ kind }}_rate,
+        {{ exact_share('customers_' ~ done, 'customers_contacted') }} as {{ kind }}_rate,
         {% endfor %}
         revenue,
         {{ exact_average('revenue', 'contacts') }} as revenue_per_contact,
-        {{ as_double('customers_opened') }} * other_customers
-        / nullif({{ as_double('others_opened') }} * customers_contacted, 0) as open_ratio,
-        {{ as_double('customers_converted') }} * other_customers
-        / nullif({{ as_double('others_converted') }} * customers_contacted, 0) as conversion_ratio,
-        {{ as_double('revenue') }} * other_contacts
-        / nullif({{ as_double('other_revenue') }} * contacts, 0) as revenue_ratio
+        {{ exact_share('customers_opened * other_customers', 'others_opened * customers_contacted') }} as open_ratio,
+        {{ exact_share('customers_converted * other_customers', 'others_converted * customers_contacted') }} as conversion_ratio,
+        {{ exact_share('revenue * other_contacts', 'other_revenue * contacts') }} as revenue_ratio
     from compared
 )
 

@@ -147,9 +147,9 @@ final as (
         sources.is_delivered,
         cast(coalesce(counted.row_count, 0) as bigint) as row_count,
         cast(counted.customers_named as bigint) as customers_named,
-        {{ as_double('counted.customers_named') }} / nullif(shop.customers, 0) as customer_share,
+        {{ exact_share('counted.customers_named', 'shop.customers') }} as customer_share,
         cast(counted.ids_unknown as bigint) as ids_unknown,
-        {{ as_double('counted.ids_unknown') }} / nullif(counted.ids_given, 0) as unknown_share
+        {{ exact_share('counted.ids_unknown', 'counted.ids_given') }} as unknown_share
     from sources
     cross join shop
     left join counted on sources.source = counted.source

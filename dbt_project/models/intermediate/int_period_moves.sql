@@ -40,9 +40,9 @@ moves_coded as (
     select
         customer_id,
         date_day,
-        {{ days_between(far_past(), 'date_day') }} * 1000000
+        cast({{ days_between(far_past(), 'date_day') }} as bigint) * 1000000
         + coalesce(from_segment_code, 0) * 10 + cause_code as leaving,
-        {{ days_between(far_past(), 'date_day') }} * 1000000
+        cast({{ days_between(far_past(), 'date_day') }} as bigint) * 1000000
         + coalesce(to_segment_code, 0) * 10 + cause_code as arriving
     from segment_moves
 ),

@@ -59,7 +59,7 @@ final as (
     select
         segment_code,
         channel as order_channel,
-        cast(orders / cast(all_orders as decimal(18, 4)) as decimal(18, 6)) as order_channel_share
+        {{ exact_share('orders', 'all_orders') }} as order_channel_share
     from ranked
     where place = 1
 )

@@ -43,7 +43,7 @@ final as (
         bins.up_to_value,
         cast(bins.population as bigint) as population,
         cast(bins.customers as bigint) as customers,
-        cast(bins.customers / nullif(cast(bins.population as decimal(18, 4)), 0) as decimal(18, 6)) as share,
+        {{ exact_share('bins.customers', 'bins.population') }} as share,
         periods.is_provisional,
         periods.calibrated_on,
         periods.valid_from,

@@ -16,19 +16,16 @@ final as (
         date_day,
         segment,
         customers,
-        cast(customers / nullif(cast(all_customers as decimal(18, 4)), 0) as decimal(18, 6)) as customer_share,
+        {{ exact_share('customers', 'all_customers') }} as customer_share,
         customers_entered,
         customers_left,
-        cast(
-            customers_left / nullif(cast(customers - customers_entered + customers_left as decimal(18, 4)), 0)
-            as decimal(18, 6)
-        ) as share_left,
+        {{ exact_share('customers_left', 'customers - customers_entered + customers_left') }} as share_left,
         monetary,
-        cast(monetary / nullif(all_monetary, 0) as decimal(18, 6)) as monetary_share,
+        {{ exact_share('monetary', 'all_monetary') }} as monetary_share,
         orders,
         revenue,
-        cast(revenue / nullif(all_revenue, 0) as decimal(18, 6)) as revenue_share,
-        cast(revenue / nullif(cast(orders as decimal(18, 4)), 0) as decimal(18, 4)) as average_order_value
+        {{ exact_share('revenue', 'all_revenue') }} as revenue_share,
+        {{ exact_average('revenue', 'nullif(orders, 0)') }} as average_order_value
     from totals
 )
 

@@ -111,9 +111,7 @@ final as (
         {{ cause_name('migrations.cause_code') }} as cause,
         cast(migrations.customers as bigint) as customers,
         cast(migrations.monetary as decimal(18, 4)) as monetary,
-        cast(
-            migrations.customers / nullif(cast(starts.customers as decimal(18, 4)), 0) as decimal(18, 6)
-        ) as share_of_from
+        {{ exact_share('migrations.customers', 'starts.customers') }} as share_of_from
     from migrations
     inner join periods
         on

@@ -71,9 +71,7 @@ final as (
         periods.is_complete,
         cast(coalesce(sums.customers_at_start, 0) as bigint) as customers_at_start,
         cast(coalesce(sums.customers_moved, 0) as bigint) as customers_moved,
-        cast(
-            sums.customers_moved / nullif(cast(sums.customers_at_start as decimal(18, 4)), 0) as decimal(18, 6)
-        ) as share_moved,
+        {{ exact_share('sums.customers_moved', 'sums.customers_at_start') }} as share_moved,
         {% for cause in causes %}
         cast(coalesce(sums.moved_{{ cause }}, 0) as bigint) as moved_{{ cause }},
         {% endfor %}

@@ -67,7 +67,7 @@ by_money as (
 top_customers as (
     select
         0 as segment_code,
-        sum(monetary) / nullif(max(all_monetary), 0) as top_20_share_to_date
+        {{ exact_share('sum(monetary)', 'max(all_monetary)') }} as top_20_share_to_date
     from by_money
     where 5 * place <= all_customers + 4
 ),
@@ -96,46 +96,26 @@ final as (
         cast(coalesce(sizes.customers, 0) as bigint) as customers_at_start,
         coalesce(segment_months.buyers, 0) as buyers,
         coalesce(segment_months.new_buyers, 0) as new_buyers,
-        cast(
-            coalesce(segment_months.buyers - segment_months.new_buyers, 0)
-            / nullif(cast(sizes.customers as decimal(18, 4)), 0) as decimal(18, 6)
-        ) as conversion_rate,
+        {{ exact_share('coalesce(segment_months.buyers - segment_months.new_buyers, 0)', 'sizes.customers') }} as conversion_rate,
         coalesce(segment_months.orders, 0) as orders,
         cast(coalesce(segment_months.revenue, 0) as decimal(18, 4)) as revenue,
-        cast(
-            segment_months.revenue / nullif(cast(segment_months.orders as decimal(18, 4)), 0) as decimal(18, 4)
-        ) as average_order_value,
-        cast(
-            segment_months.buyers_retained / nullif(cast(segment_months.buyers_before as decimal(18, 4)), 0)
-            as decimal(18, 6)
-        ) as retention_rate,
-        cast(
-            sizes.repeat_customers / nullif(cast(sizes.customers as decimal(18, 4)), 0) as decimal(18, 6)
-        ) as repeat_rate,
-        cast(
-            case
-                when segment_months.buyers_revenue > 0
-                    then segment_months.top_buyers_revenue / segment_months.buyers_revenue
-            end as decimal(18, 6)
-        ) as top_20_share,
-        cast(
-            case when grid.is_newest then top_customers.top_20_share_to_date end as decimal(18, 6)
-        ) as top_20_share_to_date,
-        cast(
-            sizes.lifetime_revenue / nullif(cast(sizes.customers as decimal(18, 4)), 0) as decimal(18, 4)
-        ) as average_lifetime_revenue,
-        cast(
-            case
-                when grid.is_complete and grid.month_before >= history.first_day and months_before.revenue > 0
-                    then (coalesce(segment_months.revenue, 0) - months_before.revenue) / months_before.revenue
-            end as decimal(18, 6)
-        ) as revenue_growth,
-        cast(
-            case
-                when grid.is_complete and grid.year_before >= history.first_day and years_before.revenue > 0
-                    then (coalesce(segment_months.revenue, 0) - years_before.revenue) / years_before.revenue
-            end as decimal(18, 6)
-        ) as revenue_growth_year
+        {{ exact_average('segment_months.revenue', 'nullif(segment_months.orders, 0)') }} as average_order_value,
+        {{ exact_share('segment_months.buyers_retained', 'segment_months.buyers_before') }} as retention_rate,
+        {{ exact_share('sizes.repeat_customers', 'sizes.customers') }} as repeat_rate,
+        case
+            when segment_months.buyers_revenue > 0
+                then {{ exact_share('segment_months.top_buyers_revenue', 'segment_months.buyers_revenue') }}
+        end as top_20_share,
+        case when grid.is_newest then top_customers.top_20_share_to_date end as top_20_share_to_date,
+        {{ exact_average('sizes.lifetime_revenue', 'nullif(sizes.customers, 0)') }} as average_lifetime_revenue,
+        case
+            when grid.is_complete and grid.month_before >= history.first_day and months_before.revenue > 0
+                then {{ exact_share('coalesce(segment_months.revenue, 0) - months_before.revenue', 'months_before.revenue') }}
+        end as revenue_growth,
+        case
+            when grid.is_complete and grid.year_before >= history.first_day and years_before.revenue > 0
+                then {{ exact_share('coalesce(segment_months.revenue, 0) - years_before.revenue', 'years_before.revenue') }}
+        end as revenue_growth_year
     from grid
     cross join history
     left join segment_months

@@ -40,39 +40,22 @@ final as (
         totals.segment,
         segments.label,
         segments.description,
-        cast(
-            totals.day_number - totals.last_order_days / nullif(cast(totals.customers as decimal(18, 4)), 0)
-            as decimal(18, 4)
-        ) as average_days_since_last_order,
-        cast(
-            totals.orders_held / nullif(cast(totals.customers as decimal(18, 4)), 0) as decimal(18, 4)
-        ) as average_orders,
-        cast(
-            totals.monetary / nullif(cast(totals.customers as decimal(18, 4)), 0) as decimal(18, 4)
-        ) as average_monetary,
+        {{ exact_average('totals.customers * totals.day_number - totals.last_order_days', 'nullif(totals.customers, 0)') }} as average_days_since_last_order,
+        {{ exact_average('totals.orders_held', 'nullif(totals.customers, 0)') }} as average_orders,
+        {{ exact_average('totals.monetary', 'nullif(totals.customers, 0)') }} as average_monetary,
         {% if var('monetary_aggregate') == 'average' %}
-        cast(
-            totals.monetary / nullif(cast(totals.customers as decimal(18, 4)), 0) as decimal(18, 4)
-        ) as average_order_value,
+        {{ exact_average('totals.monetary', 'nullif(totals.customers, 0)') }} as average_order_value,
         {% else %}
-        cast(
-            totals.monetary / nullif(cast(totals.orders_held as decimal(18, 4)), 0) as decimal(18, 4)
-        ) as average_order_value,
+        {{ exact_average('totals.monetary', 'nullif(totals.orders_held, 0)') }} as average_order_value,
         {% endif %}
         totals.customers,
-        cast(
-            totals.customers / nullif(cast(totals.all_customers as decimal(18, 4)), 0) as decimal(18, 6)
-        ) as customer_share,
+        {{ exact_share('totals.customers', 'totals.all_customers') }} as customer_share,
         cast(totals.revenue_28_days as decimal(18, 4)) as revenue_28_days,
-        cast(
-            totals.revenue_28_days / nullif(totals.all_revenue_28_days, 0) as decimal(18, 6)
-        ) as revenue_28_days_share,
-        cast(
-            case
-                when totals.days_of_history >= 56 and totals.revenue_28_days_before > 0
-                    then (totals.revenue_28_days - totals.revenue_28_days_before) / totals.revenue_28_days_before
-            end as decimal(18, 6)
-        ) as revenue_growth,
+        {{ exact_share('totals.revenue_28_days', 'totals.all_revenue_28_days') }} as revenue_28_days_share,
+        case
+            when totals.days_of_history >= 56 and totals.revenue_28_days_before > 0
+                then {{ exact_share('totals.revenue_28_days - totals.revenue_28_days_before', 'totals.revenue_28_days_before') }}
+        end as revenue_growth,
         segments.needs,
         segments.channel,
         case when totals.is_newest then segment_channels.order_channel end as order_channel,

@@ -1,0 +1,18 @@
+{#- A part of a whole with six decimals, rounded half away from zero and the same on every engine; NULL of nothing. -#}
+{% macro exact_share(part, whole) %}{{ return(adapter.dispatch('exact_share', 'lifestage')(part, whole)) }}{% endmacro %}
+
+{# DuckDB divides decimals as floating point, so the division is done in whole ten-thousandths. #}
+{% macro default__exact_share(part, whole) -%}
+cast(
+            sign({{ part }}) * sign({{ whole }}) * cast(
+                (2000000 * cast(abs({{ part }}) * 10000 as hugeint) + cast(abs({{ whole }}) * 10000 as hugeint))
+                // nullif(2 * cast(abs({{ whole }}) * 10000 as hugeint), 0) as decimal(24, 0)
+            ) * 0.000001 as decimal(18, 6)
+        )
+{%- endmacro %}
+
+{% macro postgres__exact_share(part, whole) %}cast(round(cast({{ part }} as numeric) / nullif({{ whole }}, 0), 6) as decimal(18, 6)){% endmacro %}
+
+{% macro spark__exact_share(part, whole) -%}
+cast(round(cast({{ part }} as decimal(20, 4)) / nullif(cast({{ whole }} as decimal(18, 4)), 0), 6) as decimal(18, 6))
+{%- endmacro %}
