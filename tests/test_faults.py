@@ -350,17 +350,6 @@ def test_the_first_days_of_a_shop_are_published(tmp_path: Path) -> None:
     undisturbed(shop, first + timedelta(days=1))
 
 
-def test_equal_customers_are_treated_equally(tmp_path: Path) -> None:
-    """X71: four customers with nothing between them."""
-    first = date(2025, 3, 3)
-    shop = make_shop(tmp_path / "equal", history_start=first)
-    shop.deliver(first, [order(first, number) for number in range(4)])
-    undisturbed(shop, first)
-    labels = "select count(distinct (segment, lifecycle_stage, r_score, f_score, m_score))"
-    query = f"{labels}, count(*) from published.customers"
-    assert ask(shop.published, query) == [(1, 4)]
-
-
 # A bad night, from the wrong feed to the message that all is well
 
 
