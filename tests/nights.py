@@ -271,8 +271,7 @@ class Nights:
             "fqn:lifestage.activation",
             "path:tests/activation",
         )
-        runs = self._dbt("compile", "--select", "resource_type:model", *without, "--vars", settings)
-        nodes = {run.node.unique_id: run.node for run in runs if run.node.resource_type == "model"}
+        nodes = compiled.compiled_models(self.home, settings, *without)
         names = {node.name: f"{node.schema}.{node.name}" for node in nodes.values()}
         found = {}
         for node in nodes.values():

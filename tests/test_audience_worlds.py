@@ -306,9 +306,10 @@ class Life:
         return next((reason for reason, is_so in questions.items() if is_so), "")
 
     def is_over_cap(self, customer: str) -> bool:
+        # A row that is repeated in full is one message.
         sent = [
             (how, on)
-            for who, how, _, on in self.people["contacts"]
+            for who, how, _, on in set(self.people["contacts"])
             if self.person(who) == customer and on <= self.day
         ]
         return any(

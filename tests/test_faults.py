@@ -264,9 +264,7 @@ def test_rows_and_days_that_come_twice_or_late_count_once(
     assert shop.status.as_of_date == WEEK_LATER
 
 
-def test_a_silent_feed_is_held_unless_somebody_accepts_it(
-    shop: Shop, base: Undisturbed, next_week: Undisturbed
-) -> None:
+def test_a_silent_feed_is_held_unless_somebody_accepts_it(shop: Shop, base: Undisturbed) -> None:
     """X62, X45: after a day the volume is missed, later the freshness, which nobody can accept."""
     told = ("--by", "Ann Example", "--reason", "bank holiday", "--until", WEEK_LATER.isoformat())
     done = shop.night(NEXT_DAY)
@@ -284,12 +282,10 @@ def test_a_silent_feed_is_held_unless_somebody_accepts_it(
     done = shop.night(day)
     assert_invariants(shop, [accepted], done, ("source_freshness", "orders"))
     assert shop.status.days_behind == silent - 1
+    assert f"held       since {day}" in shop.lifestage("status").stdout
+    assert shop.lifestage("checks").stdout.splitlines()[1].startswith("error")
     done = shop.lifestage("approve", "source_freshness", "--as-of", day.isoformat(), *told)
     assert_invariants(shop, [accepted], done, ("source_freshness is required",))
-
-    for day in WEEK:
-        shop.deliver(day)
-    assert_invariants(shop, [accepted], heals_to=(WEEK_LATER, next_week.served))
 
 
 def test_money_in_another_unit_is_published_but_nobody_is_written_to(
@@ -348,17 +344,6 @@ def test_the_first_days_of_a_shop_are_published(tmp_path: Path) -> None:
 
     shop.deliver(first + timedelta(days=1), [])
     undisturbed(shop, first + timedelta(days=1))
-
-
-def test_equal_customers_are_treated_equally(tmp_path: Path) -> None:
-    """X71: four customers with nothing between them."""
-    first = date(2025, 3, 3)
-    shop = make_shop(tmp_path / "equal", history_start=first)
-    shop.deliver(first, [order(first, number) for number in range(4)])
-    undisturbed(shop, first)
-    labels = "select count(distinct (segment, lifecycle_stage, r_score, f_score, m_score))"
-    query = f"{labels}, count(*) from published.customers"
-    assert ask(shop.published, query) == [(1, 4)]
 
 
 # A bad night, from the wrong feed to the message that all is well

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -22,7 +21,6 @@ from orchestration.run_history import run_history
 from tests.conftest import Installation
 
 RANGE = ("2026-03-01", "2026-03-05")
-LAST_DAYS = re.compile(r",2026-06-(2[6-9]|30)T")
 
 
 # What is told about the tables; it changes while they stay.
@@ -153,38 +151,6 @@ def test_a_refused_file_leaves_everything_as_it_was(sample_shop: Installation) -
     assert held.held_as_of == date(2026, 6, 30)
     assert held.held_reason is not None
     assert held.held_reason in said
-
-
-def test_a_bad_night_is_held_told_mended_and_released(sample_shop: Installation) -> None:
-    shop = sample_shop
-    feed = shop.root / "seeds" / "sample" / "raw_orders.csv"
-    shipped, before = feed.read_text(), parquet_bytes(shop)
-    lines = shipped.splitlines(keepends=True)
-    try:
-        # The shop delivers its file without the last five days.
-        feed.write_text("".join(line for line in lines if not LAST_DAYS.search(line)))
-        said = line_of(shop.lifestage("refresh"))
-    finally:
-        feed.write_text(shipped)
-    assert "publication held: source_freshness holds the tables as of 2026-06-30" in said
-    assert parquet_bytes(shop) == before
-    held = told(shop)
-    assert held.is_held
-    assert held.held_by is not None
-    assert "source_freshness" in held.held_by
-    assert "source_freshness" in (shop.settings.published_dir / "report.html").read_text()
-    assert "held       since 2026-06-30" in shop.lifestage("status").stdout
-    assert shop.lifestage("checks").stdout.splitlines()[1].startswith("error")
-    approval = shop.lifestage(
-        *("approve", "source_freshness", "--as-of", "2026-06-30", "--by", "Ann"),
-        *("--reason", "no time", "--until", "2026-06-30"),
-    )
-    assert "source_freshness is required and cannot be approved" in line_of(approval)
-
-    done = shop.lifestage("refresh")
-    assert done.returncode == 0, done.stderr
-    assert parquet_bytes(shop) == before
-    assert not told(shop).is_held
 
 
 def test_a_killed_run_does_not_stand_in_the_way(

@@ -639,6 +639,9 @@ def test_the_first_day_of_the_first_customer(compiler: Compiler) -> None:
 def test_equal_customers_do_not_vary(compiler: Compiler) -> None:
     made = small(*equal_orders(4), as_of=FIRST_DAY + 179 * DAY)
     with compiler.build(made) as connection:
+        labels = "(segment, lifecycle_stage, r_score, f_score, m_score)"
+        query = f"select count(distinct {labels}), count({labels}) from marts.customers"
+        assert connection.execute(query).fetchall() == [(1, 4)]
         shop = read(made, connection)
         spreads = shop.rows(
             "drift_locations", "reference_mad", "reference_stddev", "current_stddev"
