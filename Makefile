@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install browser server run test dev lint bench evaluate lock
+.PHONY: install browser server java run test dev lint bench evaluate lock
 
 install: $(VENV)/.installed
 
@@ -28,7 +28,7 @@ browser:
 		|| { $(APT) update -qq && $(APT) install -y -qq --no-install-recommends chromium fonts-liberation >/dev/null; }; } \
 		|| { echo "make browser: the package chromium could not be installed: install Chromium by hand" >&2; exit 1; }
 
-# Deliveries are tested against a real PostgreSQL server, which the tests start and stop.
+# Deliveries and models are tested on a real PostgreSQL server, which the tests start and stop.
 server:
 	@ls /usr/lib/postgresql/*/bin/pg_ctl >/dev/null 2>&1 && exit 0; \
 	command -v apt-get >/dev/null 2>&1 \
@@ -38,10 +38,20 @@ server:
 		|| { $(APT) update -qq && $(APT) install -y -qq --no-install-recommends postgresql >/dev/null; }; } \
 		|| { echo "make server: the package postgresql could not be installed: install PostgreSQL by hand" >&2; exit 1; }
 
+# Spark comes with pyspark; what it runs on does not.
+java:
+	@command -v java >/dev/null 2>&1 && exit 0; \
+	command -v apt-get >/dev/null 2>&1 \
+		|| { echo "make java: there is no Java and no apt-get: install Java 17 by hand" >&2; exit 1; }; \
+	echo "installing Java for the tests on Spark ..."; \
+	{ $(APT) install -y -qq --no-install-recommends default-jre-headless >/dev/null 2>&1 \
+		|| { $(APT) update -qq && $(APT) install -y -qq --no-install-recommends default-jre-headless >/dev/null; }; } \
+		|| { echo "make java: the package default-jre-headless could not be installed: install Java by hand" >&2; exit 1; }
+
 run: install
 	$(BIN)/lifestage refresh
 
-test: install browser server lint
+test: install browser server java lint
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: install
