@@ -10,10 +10,10 @@
 
 {% macro spark__create_csv_table(model, agate_table) %}
     {%- do model['config'].update({'column_types': spark_column_types(model)}) -%}
-    {{ return(dbt_spark.spark__create_csv_table(model, agate_table)) }}
+    {{ return(dbt.spark__create_csv_table(model, agate_table)) }}
 {% endmacro %}
 
 {% macro spark__load_csv_rows(model, agate_table) %}
     {%- do model['config'].update({'column_types': spark_column_types(model)}) -%}
-    {{ return(dbt_spark.spark__load_csv_rows(model, agate_table)) }}
+    {{ return(dbt.spark__load_csv_rows(model, agate_table)) }}
 {% endmacro %}

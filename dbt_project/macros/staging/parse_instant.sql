@@ -3,6 +3,6 @@
     {%- set iso = '^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]([01][0-9]|2[0-3]):[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)? ?(Z|[+-](0[0-9]|1[0-5])(:?[0-5][0-9])?)$' -%}
     case
         when {{ matches(text, iso) }}
-            then {{ read_iso_time(text, 'timestamp with time zone') }} at time zone 'UTC'
+            then {{ read_iso_instant(text) }}
     end
 {%- endmacro %}

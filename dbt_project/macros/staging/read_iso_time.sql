@@ -15,3 +15,11 @@ case
             end
     end
 {%- endmacro %}
+
+{#- The UTC time that a text with Z or an offset says, else NULL. -#}
+{% macro read_iso_instant(text) %}{{ return(adapter.dispatch('read_iso_instant', 'lifestage')(text)) }}{% endmacro %}
+
+{% macro default__read_iso_instant(text) %}{{ read_iso_time(text, 'timestamp with time zone') }} at time zone 'UTC'{% endmacro %}
+
+{#- The session is in UTC, so its timestamps are. -#}
+{% macro spark__read_iso_instant(text) %}try_cast(replace({{ text }}, ' Z', 'Z') as timestamp){% endmacro %}

@@ -33,6 +33,25 @@
     )
 {%- endmacro %}
 
+{#- Spark reads patterns of Java, one letter or more for a number of as many digits or more. -#}
+{% macro spark__read_time(text, format) -%}
+    {%- set patterns = {'Y': 'yyyy', 'y': 'yy', 'm': 'M', 'd': 'd', 'H': 'H', 'M': 'm', 'S': 's'} -%}
+    {%- set pattern = [] -%}
+    {%- for piece in format.split('%') -%}
+        {%- if loop.first -%}
+            {%- do pattern.append(piece) -%}
+        {%- elif piece[:1] in patterns -%}
+            {%- do pattern.append(patterns[piece[:1]] ~ piece[1:]) -%}
+        {%- else -%}
+            {{ exceptions.raise_compiler_error(
+                'Spark does not read %' ~ piece[:1] ~ ' of the date format ' ~ format
+                ~ ': use %Y, %y, %m, %d, %H, %M and %S, or deliver ISO 8601'
+            ) }}
+        {%- endif -%}
+    {%- endfor -%}
+    try_to_timestamp({{ text }}, '{{ pattern | join }}')
+{%- endmacro %}
+
 {#- The time of a day and an hour, or NULL where the calendar has no such day. -#}
 {% macro checked_time(year, month, day, hour, minute, second) -%}
 case
