@@ -98,6 +98,25 @@ def test_a_run_shows_what_it_did(sample_shop: Installation) -> None:
     assert shown["published/lifestage"].metadata["generation"].value
 
 
+def test_a_refused_file_leaves_everything_as_it_was(sample_shop: Installation) -> None:
+    shop = sample_shop
+    feed = shop.root / "seeds" / "sample" / "raw_orders.csv"
+    shipped, before = feed.read_text(), parquet_bytes(shop)
+    try:
+        feed.write_text(shipped.replace("customer_id", "client", 1))
+        said = line_of(shop.lifestage("refresh"))
+    finally:
+        feed.write_text(shipped)
+    assert "raw_orders.csv" in said
+    assert "customer_id" in said
+    assert parquet_bytes(shop) == before
+    held = told(shop)
+    assert held.is_held
+    assert held.held_as_of == date(2026, 6, 30)
+    assert held.held_reason is not None
+    assert held.held_reason in said
+
+
 def test_old_days_are_one_pass_and_change_only_what_came_late(sample_shop: Installation) -> None:
     shop = sample_shop
     feed = shop.root / "seeds" / "sample" / "raw_orders.csv"
@@ -120,6 +139,7 @@ def test_old_days_are_one_pass_and_change_only_what_came_late(sample_shop: Insta
     now = published_generation(shop.settings.published_dir)
     assert now is not None
     assert now.as_of_date == date(2026, 6, 30)
+    assert not told(shop).is_held  # by the file that was refused before
 
 
 def labels(shop: Installation) -> set[tuple]:
@@ -132,25 +152,6 @@ def labels(shop: Installation) -> set[tuple]:
                 " where date '2026-03-31' >= valid_from and date '2026-03-31' < valid_to"
             ).fetchall()
         )
-
-
-def test_a_refused_file_leaves_everything_as_it_was(sample_shop: Installation) -> None:
-    shop = sample_shop
-    feed = shop.root / "seeds" / "sample" / "raw_orders.csv"
-    shipped, before = feed.read_text(), parquet_bytes(shop)
-    try:
-        feed.write_text(shipped.replace("customer_id", "client", 1))
-        said = line_of(shop.lifestage("refresh"))
-    finally:
-        feed.write_text(shipped)
-    assert "raw_orders.csv" in said
-    assert "customer_id" in said
-    assert parquet_bytes(shop) == before
-    held = told(shop)
-    assert held.is_held
-    assert held.held_as_of == date(2026, 6, 30)
-    assert held.held_reason is not None
-    assert held.held_reason in said
 
 
 def test_a_killed_run_does_not_stand_in_the_way(
