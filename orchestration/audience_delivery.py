@@ -326,7 +326,7 @@ def _refuse_unpublished(session: Session, settings: Settings) -> None:
 
 def _limits(destination: Destination) -> Limits:
     return Limits(
-        judged_from=destination.brake_from,
+        judged_from=destination.judged_from,
         max_removed_share=destination.max_removed_share,
         max_removed=destination.max_removed_rows,
         max_added_share=destination.max_added_share,

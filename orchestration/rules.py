@@ -119,7 +119,7 @@ PARSERS: dict[type, dict[str, Parser]] = {
     },
     Guard: {"warns_at": _number_or_none, "can_be_approved": _truth},
     Destination: {
-        **dict.fromkeys(("minimum_size", "brake_from", "max_removed_rows"), int),
+        **dict.fromkeys(("minimum_size", "judged_from", "max_removed_rows"), int),
         **dict.fromkeys(("max_removed_share", "max_added_share"), float),
     },
     ConsentRequirement: {},

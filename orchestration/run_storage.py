@@ -1,8 +1,8 @@
 """How the run history is stored: Dagster's SQLite files, each with a connection that is kept.
 
-Dagster opens a file anew for every event, and a night has two thousand of them; that took longer
-than half of what dbt does. What the files hold is Dagster's own; `dagster.yaml` names this class.
-What is read from the history is in `orchestration.run_history`.
+Dagster opens a file anew for every event, and a night has two thousand of them; that was a sixth of
+its work (docs/performance.md). What the files hold is Dagster's own; `dagster.yaml` names this
+class. What is read from the history is in `orchestration.run_history`.
 """
 
 from __future__ import annotations

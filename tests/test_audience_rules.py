@@ -136,8 +136,8 @@ def test_two_audiences_cannot_both_come_first() -> None:
         ({"channel": "fax"}, "BAD_CHANNEL"),
         ({"file_format": "xlsx"}, "BAD_FORMAT"),
         ({"minimum_size": 0}, "NO_FLOOR"),
-        ({"max_removed_share": 0.0}, "NO_BRAKE"),
-        ({"max_removed_rows": 0}, "NO_BRAKE"),
+        ({"max_removed_share": 0.0}, "NO_LIMIT"),
+        ({"max_removed_rows": 0}, "NO_LIMIT"),
     ],
 )
 def test_a_mistake_in_a_destination_is_found(changes: dict[str, Any], check: str) -> None:

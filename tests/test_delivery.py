@@ -149,7 +149,7 @@ def test_audiences_are_apart(shop: Shop, endpoint: Endpoint) -> None:
     assert held(endpoint) == ["ann"]
     shop.wants({})
     shop.delivers(client(endpoint), limits=replace(LAX, minimum_size=0))
-    assert endpoint.server.sent() == [("add", "ann")]  # emptied: the brake holds the removal
+    assert endpoint.server.sent() == [("add", "ann")]  # emptied: the guard holds the removal
 
 
 @pytest.mark.parametrize(
@@ -226,7 +226,7 @@ def test_when_stopped_only_protected_removals_go_out(shop: Shop, endpoint: Endpo
 
 @pytest.mark.parametrize("cause", ["consent", "suppression", "erasure", "merge"])
 @pytest.mark.parametrize("by", ["member_key", "customer_id"])
-def test_protected_removals_pass_the_brake_also_of_a_whole_audience(
+def test_protected_removals_pass_the_guards_also_of_a_whole_audience(
     shop: Shop, endpoint: Endpoint, cause: str, by: Literal["member_key", "customer_id"]
 ) -> None:
     shop.wants(people(*names(9)))
@@ -729,7 +729,7 @@ def test_a_delivery_is_a_folder_with_all_members_and_what_changed(
     spent = [str(row["spent"]) for row in read_list(second, "members", form)]
     assert spent == ["-3.00", "12.50", "12.50", "12.50"]
 
-    shop.protects({"ben": "erasure"})  # nobody new, and the brake holds the rest
+    shop.protects({"ben": "erasure"})  # nobody new, and the guard holds the rest
     shop.wants(people("new"))
     report = shop.delivers(target, generation="g3", limits=STRICT)
     assert report.status == "stopped"

@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
     import dagster as dg
 
-pytest.importorskip("drt", reason="the extra drt is not installed")
-
 BOOK = read_audiences(SEEDS_DIR / "rules")
 THROUGH_DRT = replace(
     BOOK,

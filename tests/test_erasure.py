@@ -571,6 +571,10 @@ def test_the_ledger_keeps_a_key_until_its_removal_is_acknowledged(published: Set
             " destination, unnest([?, 'C1']) as customer_id, unnest([?, 'C1']) as member_key",
             [ANN, ANN],
         )
+        session.run(
+            "insert into delivery.let_go select audience, destination, member_key, customer_id,"
+            " 'remove' from delivery.members"
+        )
     request(published, ANN)
     sweep(published)
     assert not delivery.exists()
@@ -583,7 +587,8 @@ def test_the_ledger_keeps_a_key_until_its_removal_is_acknowledged(published: Set
     assert settle_ledger(published)
     assert places_with([ANN], published.home) == []
     with open_database(published.warehouse_path, read_only=False) as session:
-        assert session.fetch("select customer_id from delivery.members") == [("C1",)]
+        for table in ("members", "let_go"):
+            assert session.fetch(f"select customer_id from delivery.{table}") == [("C1",)]
         assert duties(session) == set()
 
 

@@ -77,7 +77,7 @@ def shop() -> Iterator[Shop]:
         (Counts(10_000, 7000, 0, 3000), ("G01", "G02")),
     ],
 )
-def test_the_brake_stops_what_is_likely_a_mistake(counts: Counts, reasons: tuple[str]) -> None:
+def test_the_guards_stop_what_is_likely_a_mistake(counts: Counts, reasons: tuple[str]) -> None:
     decision = judge(counts, STRICT, GUARDS)
     assert decision.reasons == reasons
     assert decision.is_stopped is bool(reasons)
@@ -93,7 +93,7 @@ def test_many_removals_need_a_look_even_where_the_share_is_allowed(
 
 
 @given(previous=st.integers(0, 10_000), removed=st.integers(0, 10_000), more=st.integers(0, 10_000))
-def test_more_removals_never_release_the_brake(previous: int, removed: int, more: int) -> None:
+def test_more_removals_never_release_the_guards(previous: int, removed: int, more: int) -> None:
     less = judge(Counts(previous, 500, 0, removed), STRICT, GUARDS).reasons
     assert set(less) <= set(judge(Counts(previous, 500, 0, removed + more), STRICT, GUARDS).reasons)
 

@@ -868,9 +868,7 @@ def test_audiences_on_the_page_equal_the_published_tables(folder: Path) -> None:
     ]
     for row in contents.in_force:
         assert sum(row[outcome] for outcome in outcomes) == row["candidates"]
-    assert by_caption[
-        "Customers who were written to lately; who is at the limit gets nothing more for now"
-    ][1:] == [
+    assert by_caption[PRESSURE][1:] == [
         ["All channels together", "30 days", "16", "80", "0", "0.0%"],
         ["Email", "7 days", "4", "40", "9", "22.5%"],
     ]

@@ -29,7 +29,7 @@ class DestinationError(Exception):
     """A destination cannot be used; one line with the remedy and without its address."""
 
 
-class ActivationHeld(Exception):  # noqa: N818 - a brake that did its work, not a fault
+class ActivationHeld(Exception):  # noqa: N818 - a guard that did its work, not a fault
     """Nothing is sent to anybody; one line with the reason and the remedy."""
 
 

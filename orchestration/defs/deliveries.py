@@ -139,7 +139,9 @@ def _result(name: str, is_well: bool, metadata: dict[str, Any]) -> dg.AssetCheck
 
 def _table(reports: Sequence[DeliveryReport]) -> str:
     """Show each list in a line of a Markdown table."""
-    header = "| audience | destination | status | added | removed | updated | rejected | not answered |"
+    header = (
+        "| audience | destination | status | added | removed | updated | rejected | not answered |"
+    )
     lines = [
         f"| {one.delivery.audience} | {one.delivery.destination} |"
         f" {' '.join((one.status, *one.decision.reasons))} | {one.added:,} | {one.removed:,} |"

@@ -230,7 +230,7 @@ def _lint_destinations(destinations: Iterable[Destination]) -> Iterator[Finding]
             yield _error("NO_FLOOR", where, "give the smallest list it serves as minimum_size")
         shares = (row.max_removed_share, row.max_added_share)
         if not all(share > 0 for share in shares) or row.max_removed_rows < 1:
-            yield _error("NO_BRAKE", where, "give brakes above 0, or nothing is ever stopped")
+            yield _error("NO_LIMIT", where, "give limits above 0, or nothing is ever stopped")
 
 
 def _lint_consent(book: AudienceBook) -> Iterator[Finding]:

@@ -84,7 +84,7 @@ class Destination:
     channel: str
     normaliser: str
     minimum_size: int
-    brake_from: int
+    judged_from: int
     max_removed_share: float
     max_removed_rows: int
     max_added_share: float
