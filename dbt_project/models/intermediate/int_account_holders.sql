@@ -9,7 +9,7 @@ with recursive customer_merges as (
 ),
 
 -- Each step follows an account to the one that took it over, on the day it did. Staging has
--- refused cycles; the bound keeps the recursion finite whatever arrives.
+-- refused cycles, so every walk ends.
 holders as (
     select
         customer_merges.customer_id,
@@ -25,7 +25,6 @@ holders as (
         holders.depth + 1 as depth
     from holders
     inner join customer_merges on holders.holder_id = customer_merges.customer_id
-    where holders.depth < 64
 ),
 
 own as (

@@ -272,7 +272,7 @@ running as (
         orders_change,
         revenue_change,
         known_revenue,
-        lead(valid_from) over customer_so_far as next_valid_from,
+        lead(valid_from) over (partition by customer_id order by valid_from) as next_valid_from,
         min(first_order_date) over customer_so_far as first_order_date,
         max(last_order_date) over customer_so_far as last_order_date,
         {% if not is_plain %}

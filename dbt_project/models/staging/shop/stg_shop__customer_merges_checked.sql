@@ -85,25 +85,34 @@ links as (
     where conflict is null
 ),
 
--- Every account that a customer leads to. Known pairs are not walked again, so a cycle ends.
-paths as (
+-- Every account that a customer leads to. A walk ends where it began; one that gets into a cycle of
+-- others meets its mark there, an account it has passed, which is set anew after 1, 2, 4, 8 ... steps.
+walks as (
     select
         customer_id,
-        merged_into
+        merged_into,
+        customer_id as mark,
+        cast(1 as bigint) as steps,
+        cast(1 as bigint) as next_mark
     from links
-    union
+    union all
     select
-        paths.customer_id,
-        links.merged_into
-    from paths
+        walks.customer_id,
+        links.merged_into,
+        case when walks.steps = walks.next_mark then walks.merged_into else walks.mark end as mark,
+        walks.steps + 1 as steps,
+        case when walks.steps = walks.next_mark then 2 * walks.next_mark else walks.next_mark end as next_mark
+    from walks
     inner join links
-        on paths.merged_into = links.customer_id
-    where paths.customer_id != paths.merged_into
+        on walks.merged_into = links.customer_id
+    where
+        walks.merged_into != walks.customer_id
+        and walks.merged_into != walks.mark
 ),
 
 customers_in_cycle as (
     select customer_id
-    from paths
+    from walks
     where customer_id = merged_into
 ),
 
