@@ -19,7 +19,7 @@ from orchestration.defs.nightly import nightly_job, nightly_schedule
 from orchestration.defs.publication import publication_asset
 from orchestration.defs.steps import TURN, turn_on_warehouse
 from orchestration.partitions import business_days
-from orchestration.project import dbt_resource, prepared_project
+from orchestration.project import prepared_project
 from orchestration.quality import definitions_in_force
 from orchestration.settings import Settings
 
@@ -48,7 +48,7 @@ def build_definitions(config: Config, settings: Settings) -> dg.Definitions:
         jobs=[job],
         schedules=[nightly_schedule(config, job)],
         sensors=[alert_sensor(settings)],
-        resources={"dbt": dbt_resource(project), TURN: turn_on_warehouse(settings)},
+        resources={TURN: turn_on_warehouse(settings)},
         executor=dg.in_process_executor,
     )
 

@@ -9,18 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
-import subprocess
-import sys
 from contextlib import contextmanager
-from functools import cached_property
-from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dagster_dbt import DbtCliResource, DbtProject
-from packaging.version import Version
+from dagster_dbt import DbtProject
 
+from orchestration.dbt_run import run_dbt
 from orchestration.dbt_vars import dbt_vars
 from orchestration.overlay import DBT_PROJECT_DIR, REPOSITORY, seeds_root
 from orchestration.warehouse import only_writer
@@ -28,17 +22,15 @@ from orchestration.warehouse import only_writer
 if TYPE_CHECKING:
     from collections.abc import Generator
     from datetime import date
+    from pathlib import Path
 
     from orchestration.config import Config
     from orchestration.settings import Settings
 
 PROFILES_DIR = REPOSITORY / "profiles"
-# Beside the interpreter, so that it is found without an activated environment.
-DBT_EXECUTABLE = Path(sys.executable).parent / "dbt"
 # Read by the macro requested_day.
 AS_OF_VARIABLE = "LIFESTAGE_AS_OF"
 PARSED = "partial_parse.msgpack"
-ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class ProjectError(Exception):
@@ -67,22 +59,14 @@ def prepared_project(settings: Settings, config: Config) -> DbtProject:
     return project
 
 
-class InstalledDbt(DbtCliResource):
-    """Knows the version of dbt without starting it, which takes seconds."""
-
-    @cached_property
-    def _cli_version(self) -> Version:
-        return Version(metadata.version("dbt-core"))
-
-
-def dbt_resource(project: DbtProject) -> DbtCliResource:
-    """Return the resource that starts dbt."""
-    return InstalledDbt(project_dir=project, dbt_executable=str(DBT_EXECUTABLE))
-
-
 def run_target(settings: Settings) -> Path:
     """Where dbt leaves the artifacts and the log of a run: one place, so that nothing piles up."""
     return settings.home / "dbt" / "run"
+
+
+def parsed_project(settings: Settings) -> Path:
+    """Where dbt's own form of the parsed project is kept."""
+    return settings.home / "dbt" / PARSED
 
 
 def parsed_vars(config: Config) -> dict[str, Any]:
@@ -110,26 +94,12 @@ def _prepare_manifest(project: DbtProject, settings: Settings, config: Config) -
     if project.manifest_path.exists() and known.exists() and known.read_text() == fingerprint:
         return
     work = project.manifest_path.parent / "parse"
-    done = subprocess.run(
-        [
-            *(str(DBT_EXECUTABLE), "--quiet", "parse", "--vars", json.dumps(variables)),
-            *("--project-dir", str(project.project_dir), "--target", settings.target),
-            *("--profiles-dir", str(PROFILES_DIR)),
-            *("--target-path", str(work), "--log-path", str(work)),
-        ],
-        cwd=project.project_dir,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        said = " ".join(ANSI.sub("", f"{done.stdout} {done.stderr}").split())
-        raise ProjectError(f"dbt cannot parse the project: {said}")
+    done = run_dbt(["--quiet", "parse", "--vars", json.dumps(variables)], project, work)
+    if not done.succeeded:
+        raise ProjectError(f"dbt cannot parse the project: {' '.join(done.said.split())}")
     known.unlink(missing_ok=True)
     (work / "manifest.json").replace(project.manifest_path)
-    # A run starts from what was parsed here.
-    run_target(settings).mkdir(parents=True, exist_ok=True)
-    (work / PARSED).replace(run_target(settings) / PARSED)
+    (work / PARSED).replace(parsed_project(settings))
     known.write_text(fingerprint)
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DbtCliInvocation, DbtCliResource, DbtProject, dbt_assets
-from dagster_dbt.errors import DagsterDbtCliRuntimeError
+from dagster_dbt import DbtProject, dbt_assets
 
 from orchestration.config import Config
+from orchestration.dbt_run import DbtRun, read_manifest, run_dbt, selection_of
 from orchestration.defs.steps import (
     TURN,
     refused,
@@ -30,7 +30,7 @@ from orchestration.measures.summary import moves_table, segment_table
 from orchestration.measures.thresholds import lint_thresholds
 from orchestration.overlay import rules_dir
 from orchestration.partitions import day_of_run
-from orchestration.project import parsed_vars, run_target, told_the_day
+from orchestration.project import parsed_project, parsed_vars, run_target, told_the_day
 from orchestration.provenance import code_hash, mark_built
 from orchestration.rules import (
     RuleFileError,
@@ -80,20 +80,22 @@ def history_assets(
 ) -> dg.AssetsDefinition:
     """Build the assets of all dbt models and rule tables."""
     reads_sample = not (installed.feeds or installed.tables)
+    left_out = "" if reads_sample else "fqn:lifestage.sample"
+    translator = LayeredTranslator(installed.business_timezone)
+    described = json.loads(project.manifest_path.read_bytes())
 
     @dbt_assets(
-        manifest=project.manifest_path,
+        manifest=described,
         project=project,
         name="history",
-        exclude="" if reads_sample else "fqn:lifestage.sample",
-        dagster_dbt_translator=LayeredTranslator(installed.business_timezone),
+        exclude=left_out,
+        dagster_dbt_translator=translator,
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         retry_policy=retry_policy(settings),
-        required_resource_keys={"dbt", TURN},
+        required_resource_keys={TURN},
     )
     def history(context: dg.AssetExecutionContext, config: HistoryConfig) -> Iterator[Any]:
-        dbt: DbtCliResource = context.resources.dbt
         with telling_readers(context, installed, settings):
             _check_rules(context, rules_dir(settings, installed), installed.segment_preset)
             code = code_hash(settings, installed)
@@ -102,13 +104,12 @@ def history_assets(
             if not config.full_refresh:
                 day = max(day, _newest_day(settings) or day)
             args = build_args(installed, full_refresh=config.full_refresh)
-            # A dbt that does not start would leave the results of the run before.
-            (run_target(settings) / "run_results.json").unlink(missing_ok=True)
+            args += selection_of(context, described, translator, left_out)
+            parsed = read_manifest(parsed_project(settings))
             with told_the_day(day):
-                invocation = dbt.cli(
-                    args, context=context, target_path=run_target(settings), raise_on_error=True
-                )
-            events, trouble = _finish(invocation, settings.warehouse_path)
+                done = run_dbt(args, project, run_target(settings), parsed)
+            events = list(done.events(context, described, translator, project))
+            trouble = _trouble(done, settings)
             if trouble is None:
                 with open_database(settings.warehouse_path, read_only=False) as session:
                     mark_built(session, code)
@@ -165,36 +166,27 @@ def _check_rules(context: dg.AssetExecutionContext, directory: Path, preset: str
         raise refused(f"the rules are refused: {named}")
 
 
-def _finish(invocation: DbtCliInvocation, warehouse: Path) -> tuple[list[Any], Exception | None]:
-    """Let dbt run to its end; the events wait, because the file is dbt's until then."""
-    events: list[Any] = []
-    try:
-        events.extend(invocation.stream())
-    except DagsterDbtCliRuntimeError as error:
-        reason = _reason(invocation)
-        said = f"{reason} {error}"
-        if any(mark in said.lower() for mark in LOCKED):
-            return events, WarehouseError(why_not_open(warehouse, said))
-        return events, error if OUT_OF_MEMORY in said.lower() else refused(reason)
-    return events, None
+def _trouble(done: DbtRun, settings: Settings) -> Exception | None:
+    """Say what kept dbt from its end: what may go better at the next attempt, or a refusal."""
+    if done.succeeded:
+        return None
+    reason = _reason(done, run_target(settings) / "dbt.log")
+    said = " ".join([done.said, *(trouble.message for trouble in done.troubles)])
+    if any(mark in said.lower() for mark in LOCKED):
+        return WarehouseError(why_not_open(settings.warehouse_path, said))
+    return WarehouseError(reason) if OUT_OF_MEMORY in said.lower() else refused(reason)
 
 
-def _reason(invocation: DbtCliInvocation) -> str:
+def _reason(done: DbtRun, log: Path) -> str:
     """Say in one line what dbt stumbled over first, and where the rest is."""
-    log = invocation.target_path / "dbt.log"
-    try:
-        results = invocation.get_artifact("run_results.json")["results"]
-    except FileNotFoundError:
-        results = []
-    bad = [result for result in results if result["status"] in {"error", "fail", "runtime error"}]
-    if not bad:
+    if not done.troubles:
         return f"dbt did not start: see {log}"
-    name = bad[0]["unique_id"].split(".")[2]
-    message = " ".join((bad[0]["message"] or bad[0]["status"]).split())[:300]
-    more = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
+    first, *others = done.troubles
+    message = " ".join(first.message.split())[:300]
+    more = f" and {len(others)} more" if others else ""
     if OTHER_COLUMNS in message:
         more += ": the tables are of an earlier version, run `lifestage refresh --full` once"
-    return f"dbt {name}: {message}{more}; see {log}"
+    return f"dbt {first.name}: {message}{more}; see {log}"
 
 
 def _shown(session: Session) -> dict[dg.AssetKey, dict[str, Any]]:
