@@ -27,7 +27,7 @@ from orchestration.measures.night import judge_night
 from orchestration.quality import read_night
 from orchestration.rules import read_thresholds
 from orchestration.settings import Settings
-from orchestration.warehouse import Session
+from orchestration.warehouse import DuckdbSession, Session
 from tests.compiled import AS_OF, INPUT_TABLES, RULE_TABLES, RULES, Compiler
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def nights(replay: Replay, first: date, last: date) -> list[Night]:
         day = max(first - timedelta(days=1), FIRST_DAY)
         while day <= last:
             connection = build(statements, replay, day)
-            results, definitions = judge(Session(connection), home, day, published)
+            results, definitions = judge(DuckdbSession(connection), home, day, published)
             connection.close()
             if day >= first:
                 judged.append(Night(day, results))

@@ -48,7 +48,11 @@ from orchestration.rules import (
     read_rules,
     read_thresholds,
 )
-from orchestration.warehouse import WarehouseError, open_database
+from orchestration.warehouse import (
+    WarehouseError,
+    has_warehouse,
+    open_warehouse,
+)
 from orchestration.what_if import read_candidate
 from orchestration.what_if import what_if as compared
 
@@ -118,7 +122,7 @@ def explain(
 ) -> None:
     """Say why a customer has a label: orders, scores, rule, past labels, what comes next."""
     config, settings = installation()
-    with open_database(settings.warehouse_path, read_only=True) as session:
+    with open_warehouse(settings, read_only=True) as session:
         _print_explanation(explained(session, customer, day_of(as_of)), config.currency)
 
 
@@ -156,7 +160,7 @@ def what_if(
     """Say who would move, and with how much money, if other rules were in force."""
     config, settings = installation()
     preset, candidate = read_candidate(rules, config.segment_preset)
-    with open_database(settings.warehouse_path, read_only=True) as session:
+    with open_warehouse(settings, read_only=True) as session:
         outcome = compared(session, candidate, preset, newest_day(session))
     share = outcome.moved_customers / outcome.customers if outcome.customers else 0
     console = output()
@@ -179,10 +183,10 @@ def status() -> None:
     config, settings = installation()
     console = output()
     console.print(f"state      {settings.home}", highlight=False, soft_wrap=True)
-    if not settings.warehouse_path.exists():
+    if not has_warehouse(settings):
         console.print("tables     none yet: run `lifestage refresh`")
         return
-    with open_database(settings.warehouse_path, read_only=True) as session:
+    with open_warehouse(settings, read_only=True) as session:
         console.print(f"tables     as of {newest_day(session)}", highlight=False)
         intake = session.fetch(
             "select source, sum(received_rows), sum(accepted_rows), sum(duplicate_rows),"
@@ -214,7 +218,7 @@ def status() -> None:
 
 
 def _print_segments(config: Config, settings: Settings) -> None:
-    with open_database(settings.warehouse_path, read_only=True) as session:
+    with open_warehouse(settings, read_only=True) as session:
         sizes = session.fetch(
             "select coalesce(segment, 'no order yet'), count(*), sum(monetary),"
             " max(as_of_date) from marts.customers group by all order by 2 desc, 1"

@@ -24,7 +24,11 @@ from orchestration.measures.check_summary import worst_first
 from orchestration.overlay import rules_dir
 from orchestration.provenance import own_database
 from orchestration.rules import read_guards
-from orchestration.warehouse import only_writer, open_database
+from orchestration.warehouse import (
+    has_warehouse,
+    only_writer,
+    open_warehouse,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +61,7 @@ def checks(
 ) -> None:
     """Show the newest results of all checks, the worst first."""
     _, settings = installation()
-    with open_database(settings.warehouse_path, read_only=True) as session:
+    with open_warehouse(settings, read_only=True) as session:
         verdict, results = newest_results(session)
     if verdict is None:
         output().print(NO_RESULTS, highlight=False)
@@ -91,7 +95,7 @@ def approve(
     The next refresh publishes in spite of the check; the next delivery sends the list.
     """
     config, settings = installation()
-    if not settings.warehouse_path.exists():
+    if not has_warehouse(settings):
         raise CommandError("nothing was judged yet: run `lifestage refresh` first")
     if (until is None) == (audience is None):
         raise CommandError(
@@ -100,7 +104,7 @@ def approve(
     day = as_of.date()
     with (
         only_writer(settings.home, _say_that_it_waits),
-        open_database(settings.warehouse_path, read_only=False) as session,
+        open_warehouse(settings, read_only=False) as session,
     ):
         if audience is not None:
             guards = read_guards(rules_dir(settings, config))
@@ -190,7 +194,7 @@ def print_result(row: Any, more: str = "") -> None:
 
 def print_verdict(settings: Settings) -> None:
     """Print what was concluded about the newest night, and every result that is not well."""
-    with open_database(settings.warehouse_path, read_only=True) as session:
+    with open_warehouse(settings, read_only=True) as session:
         verdict, results = newest_results(session)
     if verdict is None:
         output().print(NO_RESULTS, highlight=False)

@@ -17,7 +17,11 @@ from orchestration.measures.audience_rules import audiences_in_force
 from orchestration.overlay import rules_dir
 from orchestration.rules import read_audiences, read_guards
 from orchestration.settings import destination_variables
-from orchestration.warehouse import only_writer, open_database
+from orchestration.warehouse import (
+    has_warehouse,
+    only_writer,
+    open_warehouse,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,7 +44,7 @@ def plan(audience: Only = None) -> None:
     config, settings = _judged_installation()
     with (
         only_writer(settings.home, _say_that_it_waits),
-        open_database(settings.warehouse_path, read_only=False) as session,
+        open_warehouse(settings, read_only=False) as session,
     ):
         planned = plan_deliveries(session, settings, config, audience)
     rows = [
@@ -76,7 +80,7 @@ def deliver(audience: Only = None) -> None:
     config, settings = _judged_installation()
     unfinished = []
     with only_writer(settings.home, _say_that_it_waits):
-        with open_database(settings.warehouse_path, read_only=False) as session:
+        with open_warehouse(settings, read_only=False) as session:
             for report in send(session, settings, config, destination_variables(), audience):
                 if report.status == INCOMPLETE:
                     unfinished.append(report.delivery.destination)
@@ -92,7 +96,7 @@ def deliver(audience: Only = None) -> None:
 def _judged_installation() -> tuple[Config, Settings]:
     """Refuse where there are no tables yet, instead of making an empty warehouse."""
     config, settings = installation()
-    if not settings.warehouse_path.exists():
+    if not has_warehouse(settings):
         raise CommandError("nothing was judged yet: run `lifestage refresh` first")
     return config, settings
 

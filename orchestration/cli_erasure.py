@@ -13,7 +13,10 @@ import typer
 from orchestration.console import CommandError, errors, installation, output
 from orchestration.erasure.people import would_forget
 from orchestration.erasure.requests import Kind, RequestError, ask
-from orchestration.warehouse import only_writer, open_database
+from orchestration.warehouse import (
+    only_writer,
+    open_warehouse,
+)
 
 Customer = Annotated[str | None, typer.Option("--customer", help="The customer id.")]
 Email = Annotated[
@@ -37,7 +40,7 @@ def erase(customer: Customer = None, email: Email = None, phone: Phone = None) -
     config, settings = installation()
     with (
         only_writer(settings.home, _say_that_it_waits),
-        open_database(settings.warehouse_path, read_only=False) as session,
+        open_warehouse(settings, read_only=False) as session,
     ):
         try:
             is_new = ask(session, *given[0])

@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from orchestration.check_tables import SCHEMA, add_rows, make_tables
 from orchestration.contract import INPUTS, META_COLUMNS, Kind, column_names
 from orchestration.feeds import LOADS_TABLE
-from orchestration.warehouse import quoted, transaction
+from orchestration.warehouse import (
+    quoted,
+    transaction,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -49,7 +52,7 @@ def columns_now(session: Session, config: Config) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {
         name: _of_feed(session, config.raw_schema, name) for name in config.feeds
     }
-    database = session.fetch("select current_database()")[0][0]
+    database = session.database
     for name in config.tables:
         columns = session.columns(database, config.raw_schema, name)
         found[name] = {column: kind for column, kind, _ in columns}

@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration.check_tables import SCHEMA, add_rows, make_tables
 from orchestration.overlay import DBT_PROJECT_DIR, rules_dir
-from orchestration.warehouse import quoted, transaction
+from orchestration.warehouse import (
+    quoted,
+    transaction,
+)
 
 if TYPE_CHECKING:
     from datetime import date
@@ -104,7 +107,7 @@ def mark_built(session: Session, code: str) -> None:
 
 def own_database(session: Session) -> str:
     """Name the database that a session was opened on."""
-    return session.fetch("select current_database()")[0][0]
+    return session.database
 
 
 def run_of_tables(session: Session, database: str) -> str:

@@ -146,7 +146,7 @@ def _or_unavailable(read: Callable[[], Sequence[Mapping[str, Any]]]) -> Rows:
     except WarehouseError as error:
         return Unavailable(str(error))
     except EngineError as error:
-        return Unavailable(f"it cannot be read ({type(error).__name__})")
+        return Unavailable(f"it cannot be read ({error.kind})")
 
 
 def _published_as_of(published: Path, day: date) -> list[dict[str, Any]]:

@@ -26,6 +26,37 @@ def destination_variables() -> dict[str, str]:
 
 
 @dataclass(frozen=True)
+class Server:
+    """The server of the warehouse, if it is not a file."""
+
+    host: str = ""
+    port: int = 0
+    user: str = ""
+    # It is not part of what is printed.
+    password: str = field(default="", repr=False)
+    database: str = ""
+
+    @classmethod
+    def from_env(cls, target: str) -> "Server":
+        """Read what the profile of dbt reads."""
+        if target == "postgres":
+            return cls(
+                host=os.environ.get("LIFESTAGE_POSTGRES_HOST", "localhost"),
+                port=int(os.environ.get("LIFESTAGE_POSTGRES_PORT", "5432")),
+                user=os.environ.get("LIFESTAGE_POSTGRES_USER", "lifestage"),
+                password=os.environ.get("LIFESTAGE_POSTGRES_PASSWORD", ""),
+                database=os.environ.get("LIFESTAGE_POSTGRES_DATABASE", "warehouse"),
+            )
+        if target == "spark":
+            return cls(
+                host=os.environ.get("LIFESTAGE_SPARK_HOST", "127.0.0.1"),
+                port=int(os.environ.get("LIFESTAGE_SPARK_PORT", "10000")),
+                user=os.environ.get("LIFESTAGE_SPARK_USER", "lifestage"),
+            )
+        return cls()
+
+
+@dataclass(frozen=True)
 class Settings:
     """Paths and limits of one installation, all absolute."""
 
@@ -33,6 +64,7 @@ class Settings:
     config_path: Path
     home: Path
     target: str = "duckdb"
+    server: Server = field(default_factory=Server)
     threads: int = 2
     memory_limit: str = "4GB"
     data_root: Path | None = None
@@ -48,11 +80,13 @@ class Settings:
         )
         project_root = config_path.parent
         home = os.environ.get("LIFESTAGE_HOME")
+        target = os.environ.get("LIFESTAGE_TARGET", "duckdb")
         return cls(
             project_root=project_root,
             config_path=config_path,
             home=Path(home).expanduser().resolve() if home else project_root / DEFAULT_HOME,
-            target=os.environ.get("LIFESTAGE_TARGET", "duckdb"),
+            target=target,
+            server=Server.from_env(target),
             threads=int(os.environ.get("LIFESTAGE_THREADS", "2")),
             memory_limit=os.environ.get("LIFESTAGE_MEMORY_LIMIT", "4GB"),
             data_root=data_root_from_env(),

@@ -39,7 +39,7 @@ from orchestration.measures.delivery_guards import Limits, judge
 from orchestration.measures.holdout import is_held_out
 from orchestration.overlay import SEEDS_DIR
 from orchestration.rules import read_audiences
-from orchestration.warehouse import Session
+from orchestration.warehouse import DuckdbSession, Session
 from tests.compiled import Compiler
 from tests.fake_destination import FAULTS, GUARDS, LAX, NOW, Endpoint, Server, client
 from tests.worlds import FIRST_RULES, SETTINGS, Merge, Order, World, cuts, stages
@@ -398,7 +398,7 @@ class Destinations:
 
     def night(self, connection: duckdb.DuckDBPyConnection, life: Life, limits: Limits) -> set[str]:
         """Deliver every list; return those that were stopped."""
-        session = Session(connection)
+        session = DuckdbSession(connection)
         connection.execute("create schema checks")
         connection.execute(
             "create table checks.check_results (as_of_date date, check_id varchar, subject varchar,"

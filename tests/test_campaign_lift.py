@@ -34,7 +34,7 @@ from orchestration.measures.holdout import (
 from orchestration.measures.holdout_checks import holdout_checks, mismatched_campaigns
 from orchestration.overlay import SEEDS_DIR
 from orchestration.rules import RuleFileError, read_activation_limits
-from orchestration.warehouse import Session
+from orchestration.warehouse import DuckdbSession
 from tests.compiled import Compiler, variables
 from tests.worlds import FIRST_RULES, SETTINGS, Merge, Order, World, cuts, stages
 
@@ -337,7 +337,7 @@ def built(
 
 
 def records(connection: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
-    return Session(connection).fetch_records(query)
+    return DuckdbSession(connection).fetch_records(query)
 
 
 def test_arms_are_what_counting_by_hand_gives(

@@ -30,7 +30,7 @@ def statements() -> dict[str, str]:
     return {node.name: node.compiled_code for node in nodes.values()}
 
 
-def say_as_bigquery(query: sqlglot.Expression) -> None:
+def say_as_bigquery(query: exp.Expr) -> None:
     """Leave out what BigQuery does anyway or knows no words for.
 
     It replaces all matches without being told, and a window cannot say where NULL goes: what the

@@ -25,7 +25,7 @@ import pytest
 from orchestration.check_tables import add_rows, make_tables
 from orchestration.defs.alerts import alert_sensor
 from orchestration.publication import published_generation
-from orchestration.warehouse import Session
+from orchestration.warehouse import DuckdbSession
 from tests.conftest import REPOSITORY
 from tests.faults import (
     BASE_DAY,
@@ -204,7 +204,7 @@ def test_two_refreshes_at_once_under_the_eyes_of_a_reader(
 def write_and_abort(warehouse: Path, point: str) -> None:
     """Approve something, and let the engine stop in the middle of its checkpoint."""
     connection = duckdb.connect(warehouse)
-    session = Session(connection)
+    session = DuckdbSession(connection)
     make_tables(session)
     row = {"check_id": "C02", "approved_by": point, "reason": "test"}
     add_rows(session, "approvals", [row | {"as_of_date": BASE_DAY, "valid_until": BASE_DAY}])

@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from orchestration.publication import PUBLIC_TABLES
-from orchestration.warehouse import Session, write_parquet
+from orchestration.warehouse import DuckdbSession, write_parquet
 from tests.compiled import AS_OF, REPOSITORY
 from tests.nights import Night, empty_database, load, settings_text, shared_nights
 from tests.test_incremental import AVERAGES, TOTALS
@@ -38,7 +38,7 @@ def exported(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, s
         path = folder / f"{table.name}.parquet"
         order = ", ".join(table.key) or "all"
         query = f"select * from {table.schema}.{table.name} order by {order}"
-        write_parquet(Session(connection), query, path)
+        write_parquet(DuckdbSession(connection), query, path)
         hashes[table.name] = hashlib.sha256(path.read_bytes()).hexdigest()
     return hashes
 

@@ -30,7 +30,9 @@ from orchestration.provenance import OriginError
 from orchestration.quality import OTHER_TABLES, QUALITY_TABLES, Judgement, judge
 from orchestration.rules import RuleFileError
 from orchestration.settings import Settings
-from orchestration.warehouse import open_database
+from orchestration.warehouse import (
+    open_warehouse,
+)
 
 GROUP = "checks"
 VERDICT_KEY = dg.AssetKey([GROUP, "verdict"])
@@ -98,9 +100,7 @@ def check_assets(
     def checks(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
         with telling_readers(context, config, settings):
             try:
-                with open_database(
-                    settings.warehouse_path, read_only=False, memory_limit=settings.memory_limit
-                ) as session:
+                with open_warehouse(settings, read_only=False) as session:
                     night = judge(session, settings, config)
             except (GateError, OriginError, RuleFileError) as error:
                 raise refused(str(error)) from error

@@ -19,7 +19,9 @@ from orchestration.defs.steps import TURN, refused, retry_policy
 from orchestration.erasure.traces import settle_ledger
 from orchestration.rules import RuleFileError
 from orchestration.settings import Settings, destination_variables
-from orchestration.warehouse import open_database
+from orchestration.warehouse import (
+    open_warehouse,
+)
 
 DELIVERIES_KEY = dg.AssetKey(["delivery", "audiences"])
 LET_GO, GUARDED, COMPLETE = "messages_allowed", "audience_guards", "deliveries_complete"
@@ -70,9 +72,7 @@ def deliveries_asset(
     def audiences(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
         reports: list[DeliveryReport] = []
         held = None
-        with open_database(
-            settings.warehouse_path, read_only=False, memory_limit=settings.memory_limit
-        ) as session:
+        with open_warehouse(settings, read_only=False) as session:
             try:
                 reports.extend(deliver(session, settings, config, destination_variables()))
             except ActivationHeld as reason:

@@ -40,12 +40,13 @@ from orchestration.rules import (
     read_rules,
     read_thresholds,
 )
-from orchestration.settings import WAREHOUSE_FILE, Settings
+from orchestration.settings import Settings
 from orchestration.translator import LayeredTranslator
 from orchestration.warehouse import (
     Session,
     WarehouseError,
-    open_database,
+    has_warehouse,
+    open_warehouse,
     quoted,
     why_not_open,
 )
@@ -55,8 +56,6 @@ LOCKED = ("could not set lock", "conflicting lock")
 OUT_OF_MEMORY = "out of memory"
 # What dbt says of a stored table that has other columns than its model.
 OTHER_COLUMNS = "out of sync"
-
-WAREHOUSE_NAME = WAREHOUSE_FILE.removesuffix(".duckdb")
 
 
 class HistoryConfig(dg.Config):
@@ -111,7 +110,7 @@ def history_assets(
             events = list(done.events(context, described, translator, project))
             trouble = _trouble(done, settings)
             if trouble is None:
-                with open_database(settings.warehouse_path, read_only=False) as session:
+                with open_warehouse(settings, read_only=False) as session:
                     mark_built(session, code)
                     shown = _shown(session)
                 compact_if_due(settings)
@@ -127,17 +126,17 @@ def history_assets(
 
 def _look_for_the_erased(config: Config, settings: Settings) -> None:
     """Find whom the models leave out; the loader has seen to the tables that it writes itself."""
-    if settings.warehouse_path.exists() and (config.tables or not config.feeds):
-        with open_database(settings.warehouse_path, read_only=False) as session:
+    if has_warehouse(settings) and (config.tables or not config.feeds):
+        with open_warehouse(settings, read_only=False) as session:
             forget(session, config)
 
 
 def _newest_day(settings: Settings) -> date | None:
     """The day the tables have reached: an old day that is run again does not take them back."""
-    if not settings.warehouse_path.exists():
+    if not has_warehouse(settings):
         return None
-    with open_database(settings.warehouse_path, read_only=True) as session:
-        if ("intermediate", "int_as_of_dates") not in session.relations(WAREHOUSE_NAME):
+    with open_warehouse(settings, read_only=True) as session:
+        if ("intermediate", "int_as_of_dates") not in session.relations(session.database):
             return None
         return session.fetch("select max(as_of_date) from intermediate.int_as_of_dates")[0][0]
 

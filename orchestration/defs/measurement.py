@@ -17,7 +17,9 @@ from orchestration.measures.campaigns import ALL
 from orchestration.provenance import OriginError
 from orchestration.rules import RuleFileError
 from orchestration.settings import Settings
-from orchestration.warehouse import open_database
+from orchestration.warehouse import (
+    open_warehouse,
+)
 
 KEYS = {name: dg.AssetKey([SCHEMA, name]) for name in TABLES}
 
@@ -60,9 +62,7 @@ def measurement_assets(
     def measurement(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
         with telling_readers(context, config, settings):
             try:
-                with open_database(
-                    settings.warehouse_path, read_only=False, memory_limit=settings.memory_limit
-                ) as session:
+                with open_warehouse(settings, read_only=False) as session:
                     found = measure(session, settings, config)
             except (OriginError, RuleFileError) as error:
                 raise refused(str(error)) from error

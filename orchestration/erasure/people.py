@@ -24,7 +24,9 @@ from orchestration.erasure.requests import (
     is_erased,
     make_tables,
 )
-from orchestration.warehouse import quoted
+from orchestration.warehouse import (
+    quoted,
+)
 
 if TYPE_CHECKING:
     from orchestration.config import Config
@@ -421,4 +423,4 @@ def _names_somebody(name: str, one: _Input) -> str | None:
 
 
 def _own(session: Session) -> str:
-    return session.fetch("select current_database()")[0][0]
+    return session.database

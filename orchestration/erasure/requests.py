@@ -12,7 +12,10 @@ import secrets
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from orchestration.table_contracts import Column, TableContract
-from orchestration.warehouse import describe_table, quoted
+from orchestration.warehouse import (
+    describe_table,
+    quoted,
+)
 
 if TYPE_CHECKING:
     from orchestration.warehouse import Session
@@ -211,4 +214,4 @@ def close_requests(session: Session) -> None:
 
 
 def _own(session: Session) -> str:
-    return session.fetch("select current_database()")[0][0]
+    return session.database

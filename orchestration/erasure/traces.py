@@ -31,6 +31,7 @@ from orchestration.warehouse import (
     literal,
     open_database,
     open_scratch,
+    open_warehouse,
     quoted,
 )
 
@@ -118,7 +119,7 @@ def sweep(settings: Settings) -> int:
     Raises:
         WarehouseError: The deliveries cannot be removed; the requests stay open.
     """
-    with open_database(settings.warehouse_path, read_only=False) as session:
+    with open_warehouse(settings, read_only=False) as session:
         asked = count_open(session)
         if not asked:
             return 0
@@ -150,7 +151,7 @@ def remove_deliveries(settings: Settings) -> None:
 
 def ledger_members(session: Session) -> int:
     """Count the erased people whom a destination still has to be told to remove."""
-    database = session.fetch("select current_database()")[0][0]
+    database = session.database
     there = session.relations(database)
     if not has_requests(session, database):
         return 0
@@ -170,7 +171,7 @@ def settle_ledger(settings: Settings) -> bool:
     Returns:
         Whether it was done.
     """
-    with open_database(settings.warehouse_path, read_only=False) as session:
+    with open_warehouse(settings, read_only=False) as session:
         if LEDGER not in duties(session) or ledger_members(session):
             return False
         end_duty(session, LEDGER)
@@ -179,7 +180,7 @@ def settle_ledger(settings: Settings) -> bool:
 
 
 def _empty_lists(session: Session) -> None:
-    there = session.relations(session.fetch("select current_database()")[0][0])
+    there = session.relations(session.database)
     for schema, name in PASSING_LISTS:
         if (schema, name) in there:
             session.run(

@@ -1,0 +1,59 @@
+"""The only place that knows engines: opening and closing them, statements, small results.
+
+What is asked and what is made of the answers is the business of the callers. Rows of customers stay
+where they are.
+"""
+
+from orchestration.warehouse.duckdb_files import (
+    DuckdbSession,
+    attach,
+    open_database,
+    open_scratch,
+    read_parquet,
+    why_not_open,
+    write_parquet,
+)
+from orchestration.warehouse.opening import (
+    DUCKDB,
+    POSTGRES,
+    SPARK,
+    has_warehouse,
+    open_warehouse,
+)
+from orchestration.warehouse.session import (
+    SMALL_RESULT,
+    EngineError,
+    Parameters,
+    Session,
+    WarehouseError,
+    describe_table,
+    literal,
+    quoted,
+    transaction,
+)
+from orchestration.warehouse.turns import only_writer
+
+__all__ = [
+    "DUCKDB",
+    "POSTGRES",
+    "SMALL_RESULT",
+    "SPARK",
+    "DuckdbSession",
+    "EngineError",
+    "Parameters",
+    "Session",
+    "WarehouseError",
+    "attach",
+    "describe_table",
+    "has_warehouse",
+    "literal",
+    "only_writer",
+    "open_database",
+    "open_scratch",
+    "open_warehouse",
+    "quoted",
+    "read_parquet",
+    "transaction",
+    "why_not_open",
+    "write_parquet",
+]

@@ -1,0 +1,201 @@
+"""PostgreSQL as the warehouse, through psycopg; types and values look as those of DuckDB.
+
+How dbt gets there is decided by the profile, what is asked by the callers.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from decimal import Decimal
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from sqlglot import exp
+
+from orchestration.warehouse.dialects import Statement, read
+from orchestration.warehouse.session import (
+    EngineError,
+    Parameters,
+    Session,
+    WarehouseError,
+    literal,
+    quoted,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from orchestration.settings import Server
+
+DIALECT = "postgres"
+OWN_TYPES = {
+    "text": "VARCHAR",
+    "character varying": "VARCHAR",
+    "smallint": "SMALLINT",
+    "integer": "INTEGER",
+    "bigint": "BIGINT",
+    "double precision": "DOUBLE",
+    "real": "FLOAT",
+    "boolean": "BOOLEAN",
+    "date": "DATE",
+    "timestamp without time zone": "TIMESTAMP",
+    "timestamp with time zone": "TIMESTAMP WITH TIME ZONE",
+    "uuid": "UUID",
+}
+NUMERIC = re.compile(r"numeric(?:\((\d+),(\d+)\))?")
+
+
+class PostgresSession(Session):
+    """A connection to a server."""
+
+    def __init__(self, connection: psycopg.Connection[Any], database: str) -> None:
+        self.connection = connection
+        self.database = database
+
+    def run(self, sql: str, parameters: Parameters = ()) -> None:
+        """Run a statement to its end."""
+        self._executed(sql, parameters)
+
+    def relations(self, database: str) -> set[tuple[str, str]]:
+        """Name the tables and views of the database as pairs of schema and name."""
+        rows = self.fetch(
+            "select table_schema, table_name from information_schema.tables"
+            " where table_catalog = ?",
+            [database],
+        )
+        return {(schema, name) for schema, name in rows}
+
+    def columns(self, database: str, schema: str, name: str) -> list[tuple[str, str, str | None]]:
+        """Name the columns of a table or view in order, each with type and comment."""
+        del database  # a session sees one
+        with _told():
+            rows = self.connection.execute(
+                "select attname, format_type(atttypid, atttypmod), col_description(oid, attnum)"
+                " from pg_attribute join pg_class on attrelid = oid"
+                " where relnamespace = to_regnamespace($1) and relname = $2"
+                " and attnum > 0 and not attisdropped order by attnum",
+                [quoted(schema), name],
+            ).fetchall()
+        return [(column, _own_type(kind), comment) for column, kind, comment in rows]
+
+    def comment(self, relation: str, column: str, text: str) -> None:
+        """Say in the warehouse what a column of a table means."""
+        with _told():
+            said = f"comment on column {relation}.{quoted(column)} is {literal(text)}"
+            self.connection.execute(said.encode())
+
+    def _fetch(
+        self, sql: str, parameters: Parameters, most: int
+    ) -> tuple[list[str], list[tuple[Any, ...]]]:
+        cursor = self._executed(sql, parameters)
+        if cursor.description is None:
+            # As DuckDB does, a change answers with the number of its rows.
+            return ["count"], [(cursor.rowcount,)]
+        with _told():
+            rows = cursor.fetchmany(most)
+        # Sums of whole numbers come as numbers of any length.
+        free = [
+            position
+            for position, column in enumerate(cursor.description)
+            if column.type_code == psycopg.adapters.types["numeric"].oid
+            and column.precision is None
+        ]
+        names = [column.name for column in cursor.description]
+        return names, [_with_whole_numbers(row, free) for row in rows] if free else rows
+
+    def _executed(self, sql: str, parameters: Parameters) -> psycopg.Cursor[Any]:
+        statement = read(sql)
+        values = statement.values(parameters)
+        is_bound = not isinstance(statement.tree, exp.Create)
+        with _told():
+            *before, last = _said(sql) if is_bound else _with_literals(statement, values)
+            for text in before:
+                self.connection.execute(text.encode())
+            bound = values if is_bound and values else None
+            return self.connection.execute(last.encode(), bound)
+
+
+@contextmanager
+def open_postgres(server: Server) -> Generator[PostgresSession]:
+    """Open a connection for the time of the block.
+
+    Args:
+        server: Where it is and who asks.
+
+    Raises:
+        WarehouseError: There is no way in.
+    """
+    try:
+        connection = psycopg.connect(
+            host=server.host,
+            port=server.port,
+            user=server.user,
+            password=server.password,
+            dbname=server.database,
+            application_name="lifestage",
+            options="-c TimeZone=UTC",
+            autocommit=True,
+            cursor_factory=psycopg.RawCursor,
+        )
+    except psycopg.OperationalError as error:
+        raise WarehouseError(
+            f"PostgreSQL at {server.host} lets nobody in ({type(error).__name__}):"
+            " look at LIFESTAGE_POSTGRES_HOST and at the user, password and database beside it"
+        ) from error
+    with connection:
+        yield PostgresSession(connection, server.database)
+
+
+@lru_cache(maxsize=4096)
+def _said(sql: str) -> tuple[str, ...]:
+    """Say a statement in PostgreSQL's words; places for values are numbered."""
+    statement = read(sql)
+    places = {
+        name: exp.Var(this=f"${number}") for number, name in enumerate(statement.names, start=1)
+    }
+    return _parts(statement, places)
+
+
+def _with_literals(statement: Statement, values: list[Any]) -> tuple[str, ...]:
+    """Write the values into a statement that makes something: the server binds none there."""
+    return _parts(
+        statement,
+        {name: exp.convert(value) for name, value in zip(statement.names, values, strict=True)},
+    )
+
+
+def _parts(statement: Statement, places: dict[str, Any]) -> tuple[str, ...]:
+    tree = statement.tree.copy()
+    for place in list(tree.find_all(exp.Placeholder)):
+        place.replace(places[place.name].copy())
+    if isinstance(tree, exp.Create) and tree.args.get("replace") and tree.kind == "TABLE":
+        tree.set("replace", None)
+        made = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
+        return f"drop table if exists {made.sql(DIALECT)}", tree.sql(DIALECT)
+    return (tree.sql(DIALECT),)
+
+
+def _own_type(kind: str) -> str:
+    numeric = NUMERIC.fullmatch(kind)
+    if numeric:
+        return f"DECIMAL({numeric[1]},{numeric[2]})" if numeric[1] else "DECIMAL"
+    return OWN_TYPES.get(kind.partition("(")[0], kind.upper())
+
+
+def _with_whole_numbers(row: tuple[Any, ...], free: list[int]) -> tuple[Any, ...]:
+    made = list(row)
+    for position in free:
+        value = made[position]
+        if isinstance(value, Decimal) and value.as_tuple().exponent == 0:
+            made[position] = int(value)
+    return tuple(made)
+
+
+@contextmanager
+def _told() -> Generator[None]:
+    try:
+        yield
+    except psycopg.Error as error:
+        raise EngineError(type(error).__name__, str(error)) from error

@@ -1,0 +1,165 @@
+"""What every engine can do for the rest of the code: run statements, give small results.
+
+Statements are written in the dialect of DuckDB, values are bound to `?` in their order or to
+`$name`; an engine that speaks otherwise translates (`orchestration.warehouse.dialects`). What is
+asked and what is made of the answers is the business of the callers.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
+    from pathlib import Path
+
+# Values of a statement, in order or by name.
+Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any]
+SMALL_RESULT = 10_000
+
+
+class WarehouseError(Exception):
+    """The warehouse cannot do what was asked; one line with the remedy."""
+
+
+class EngineError(Exception):
+    """An engine refused a statement; its own words may hold values, so only the kind is told.
+
+    Attributes:
+        kind: What the engine calls such an error.
+        said: Its own words.
+    """
+
+    def __init__(self, kind: str, said: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
+        self.said = said
+
+
+class Session(ABC):
+    """An open connection that runs statements and fetches small results.
+
+    Attributes:
+        database: The name that stands before schemas in this session.
+    """
+
+    database: str
+
+    @abstractmethod
+    def run(self, sql: str, parameters: Parameters = ()) -> None:
+        """Run a statement to its end and leave no open result behind.
+
+        Raises:
+            EngineError: The engine refuses it.
+        """
+
+    @abstractmethod
+    def _fetch(
+        self, sql: str, parameters: Parameters, most: int
+    ) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Fetch the names of the columns and at most so many rows; leave no open result behind."""
+
+    @abstractmethod
+    def relations(self, database: str) -> set[tuple[str, str]]:
+        """Name the tables and views of an open database as pairs of schema and name."""
+
+    @abstractmethod
+    def columns(self, database: str, schema: str, name: str) -> list[tuple[str, str, str | None]]:
+        """Name the columns of a table or view in order, each with type and comment.
+
+        Types are named as DuckDB names them, whatever the engine calls them.
+        """
+
+    @abstractmethod
+    def comment(self, relation: str, column: str, text: str) -> None:
+        """Say in the warehouse what a column of a table means."""
+
+    def insert(self, relation: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        """Add a few rows to a table.
+
+        Args:
+            relation: The table.
+            columns: Its columns that get values.
+            rows: A value per column.
+        """
+        places = ", ".join("?" for _ in columns)
+        named = ", ".join(quoted(column) for column in columns)
+        for row in rows:
+            self.run(f"insert into {relation} ({named}) values ({places})", list(row))
+
+    def begin(self) -> None:
+        """Begin a change that is kept whole or not at all."""
+        self.run("begin transaction")
+
+    def commit(self) -> None:
+        """Keep a change."""
+        self.run("commit")
+
+    def rollback(self) -> None:
+        """Take a change back."""
+        self.run("rollback")
+
+    def fetch(
+        self, sql: str, parameters: Parameters = (), cap: int = SMALL_RESULT
+    ) -> list[tuple[Any, ...]]:
+        """Fetch all rows of a small result.
+
+        Args:
+            sql: A query; values are bound, never written into it.
+            parameters: The values, in order or by name.
+            cap: The most rows that are small.
+
+        Raises:
+            WarehouseError: There are more rows: the work belongs into SQL.
+            EngineError: The engine refuses the query.
+        """
+        return self._small(sql, parameters, cap)[1]
+
+    def fetch_records(
+        self, sql: str, parameters: Parameters = (), cap: int = SMALL_RESULT
+    ) -> list[dict[str, Any]]:
+        """Fetch a small result as one mapping of column to value per row."""
+        names, rows = self._small(sql, parameters, cap)
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def _small(
+        self, sql: str, parameters: Parameters, cap: int
+    ) -> tuple[list[str], list[tuple[Any, ...]]]:
+        names, rows = self._fetch(sql, parameters, cap + 1)
+        if len(rows) > cap:
+            raise WarehouseError(f"a result has more than {cap} rows: aggregate it in SQL")
+        return names, rows
+
+
+def quoted(name: str) -> str:
+    """Quote an identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(value: str | Path) -> str:
+    """Quote a text for the few statements that bind no values (attach, copy, comment)."""
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+def describe_table(
+    session: Session, relation: str, comments: Sequence[tuple[str, str | None]]
+) -> None:
+    """Comment the columns of a table, given as pairs of name and comment."""
+    for name, comment in comments:
+        if comment:
+            session.comment(relation, name, comment)
+
+
+@contextmanager
+def transaction(session: Session) -> Generator[None]:
+    """Make the block one change: all of it is kept, or, after an error, nothing."""
+    session.begin()
+    try:
+        yield
+    except BaseException:
+        session.rollback()
+        raise
+    session.commit()
