@@ -35,6 +35,7 @@ from orchestration.csv_text import (
 )
 from orchestration.erasure.people import Forgotten, forget
 from orchestration.settings import Settings
+from orchestration.warehouse import open_database
 
 Status = Literal["LOADED", "ALREADY_LOADED", "REMOVED", "DUPLICATE_FILE"]
 LOADS_TABLE = "_loads"

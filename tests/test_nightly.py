@@ -1,7 +1,6 @@
 """The night end to end, through the command line: what a second run may change and what not."""
 
 import hashlib
-import json
 import os
 import signal
 import subprocess
