@@ -15,8 +15,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import duckdb
-
 from orchestration.config import (
     DATA_ROOT_PREFIX,
     GLOB_CHARACTERS,
@@ -35,7 +33,14 @@ from orchestration.csv_text import (
 )
 from orchestration.erasure.people import Forgotten, forget
 from orchestration.settings import Settings
-from orchestration.warehouse import open_database
+from orchestration.warehouse import (
+    EngineError,
+    Session,
+    open_scratch,
+    open_warehouse,
+    read_parquet,
+    transaction,
+)
 
 Status = Literal["LOADED", "ALREADY_LOADED", "REMOVED", "DUPLICATE_FILE"]
 LOADS_TABLE = "_loads"
@@ -167,35 +172,21 @@ def load_feeds(config: Config, settings: Settings) -> LoadReport:
     roots = [settings.project_root.resolve()]
     if settings.data_root:
         roots.append(settings.data_root)
-    with open_database(
-        settings.warehouse_path, read_only=False, memory_limit=settings.memory_limit
-    ) as session:
-        connection = session.connection
-        connection.execute(f"set threads = {settings.threads}")
-        connection.execute("set preserve_insertion_order = false")
-        connection.execute("begin")
-        try:
-            report = _mirror(connection, config, settings, roots)
-            report = replace(report, forgotten=forget(session, config))
-        except BaseException:
-            connection.execute("rollback")
-            raise
-        connection.execute("commit")
-    return report
+    with open_warehouse(settings, read_only=False) as session, transaction(session):
+        report = _mirror(session, config, settings, roots)
+        return replace(report, forgotten=forget(session, config))
 
 
-def _mirror(
-    connection: duckdb.DuckDBPyConnection, config: Config, settings: Settings, roots: list[Path]
-) -> LoadReport:
+def _mirror(session: Session, config: Config, settings: Settings, roots: list[Path]) -> LoadReport:
     schema = config.raw_schema
-    connection.execute(f"create schema if not exists {_quote(schema)}")
-    connection.execute(
+    session.run(f"create schema if not exists {_quote(schema)}")
+    session.run(
         f"create table if not exists {_quote(schema)}.{LOADS_TABLE} ("
         "feed varchar, file varchar, sha256 varchar, load_id varchar, row_count bigint, "
         "columns varchar)"
     )
     # Names of the columns that nobody reads, as JSON; unknown for what was loaded before.
-    connection.execute(
+    session.run(
         f"alter table {_quote(schema)}.{LOADS_TABLE} "
         "add column if not exists ignored_columns varchar"
     )
@@ -210,29 +201,29 @@ def _mirror(
             data_root=settings.data_root,
             constants=implied | feed.constants,
         )
-        files += _mirror_feed(connection, source, roots, settings.home)
-    files += _drop_feeds(connection, schema, set(config.feeds))
+        files += _mirror_feed(session, source, roots, settings.home)
+    files += _drop_feeds(session, schema, set(config.feeds))
     return LoadReport(tuple(files))
 
 
 def _mirror_feed(
-    connection: duckdb.DuckDBPyConnection, source: _Source, roots: list[Path], home: Path
+    session: Session, source: _Source, roots: list[Path], home: Path
 ) -> list[FileLoad]:
     """Load new files, keep unchanged ones, remove the rows of those that are gone."""
-    _create_table(connection, source)
-    known, shapes = _known_loads(connection, source)
+    _create_table(session, source)
+    known, shapes = _known_loads(session, source)
     paths = {source.label(path): path for path in _matching_files(source, roots)}
     wanted = _wanted_loads(source, paths, known)
     kept = {load.file for load in wanted if load.status == "ALREADY_LOADED"}
     for file in sorted(known.keys() - kept):
-        _delete(connection, source, file)
+        _delete(session, source, file)
     shapes = {file: shape for file, shape in shapes.items() if file in kept}
     done: list[FileLoad] = []
     for load in wanted:
         if load.status != "LOADED":
             done.append(load)
             continue
-        rows, shape = _load_file(connection, source, paths[load.file], load, home)
+        rows, shape = _load_file(session, source, paths[load.file], load, home)
         _refuse_drift(source, load.file, shape, shapes)
         shapes[load.file] = shape
         done.append(replace(load, rows=rows))
@@ -240,16 +231,12 @@ def _mirror_feed(
     return done + gone
 
 
-def _create_table(connection: duckdb.DuckDBPyConnection, source: _Source) -> None:
+def _create_table(session: Session, source: _Source) -> None:
     """Make the table of a feed; a table that somebody else made is not touched."""
     columns = [(name, "varchar") for name in column_names(source.name)] + list(META_COLUMNS)
-    present = connection.execute(
-        "select column_name from information_schema.columns "
-        "where table_schema = ? and table_name = ? order by ordinal_position",
-        [source.schema, source.name],
-    ).fetchall()
-    if present and [name for (name,) in present] != [name for name, _ in columns]:
-        if not _known_loads(connection, source)[0]:
+    present = [name for name, _, _ in session.columns(session.database, source.schema, source.name)]
+    if present and present != [name for name, _ in columns]:
+        if not _known_loads(session, source)[0]:
             raise FeedError(
                 source.feed.path,
                 "TABLE_IN_USE",
@@ -257,20 +244,18 @@ def _create_table(connection: duckdb.DuckDBPyConnection, source: _Source) -> Non
                 "or remove it",
             )
         # The contract has grown since the table was made: read everything again.
-        _drop(connection, source.schema, source.name)
+        _drop(session, source.schema, source.name)
     listed = ", ".join(f"{_quote(name)} {kind}" for name, kind in columns)
-    connection.execute(f"create table if not exists {source.table} ({listed})")
+    session.run(f"create table if not exists {source.table} ({listed})")
 
 
-def _known_loads(
-    connection: duckdb.DuckDBPyConnection, source: _Source
-) -> tuple[dict[str, FileLoad], dict[str, str]]:
+def _known_loads(session: Session, source: _Source) -> tuple[dict[str, FileLoad], dict[str, str]]:
     """Return the files that are in the table, and which contract columns each one delivered."""
-    rows = connection.execute(
+    rows = session.fetch(
         f"select file, row_count, sha256, load_id, columns from {source.loads_table} "
         "where feed = ?",
         [source.name],
-    ).fetchall()
+    )
     loads = {
         file: FileLoad(source.name, file, "ALREADY_LOADED", count, sha256, load_id)
         for file, count, sha256, load_id, _ in rows
@@ -335,18 +320,18 @@ def _refuse_drift(source: _Source, file: str, shape: str, shapes: dict[str, str]
 
 
 def _load_file(
-    connection: duckdb.DuckDBPyConnection, source: _Source, path: Path, load: FileLoad, home: Path
+    session: Session, source: _Source, path: Path, load: FileLoad, home: Path
 ) -> tuple[int, str]:
     """Insert one file and note it; what goes wrong is told with the name of the file."""
     before = path.stat()
     try:
         if source.feed.file_format == "parquet":
-            rows = _parquet_rows(connection, source, path)
-            _insert(connection, source, load, rows)
+            rows = _parquet_rows(source, path)
+            _insert(session, source, load, rows, home)
         else:
             with tempfile.TemporaryDirectory(dir=home, prefix="load-") as folder:
                 rows = _csv_rows(source, path, Path(folder) / "rows")
-                _insert(connection, source, load, rows)
+                _insert(session, source, load, rows, home)
     except FileProblemError as problem:
         raise FeedError(
             load.file, problem.reason, problem.remedy, problem.line, problem.column
@@ -354,10 +339,10 @@ def _load_file(
     after = path.stat()
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise FeedError(load.file, "FILE_CHANGED", "the file was written while it was read")
-    count = _count(connection, f"select count(*) from {source.table} where _file = ?", load.file)
+    count = session.fetch(f"select count(*) from {source.table} where _file = ?", [load.file])[0][0]
     shape = ",".join(sorted(rows.columns))
     ignored = json.dumps(sorted(rows.ignored))
-    connection.execute(
+    session.run(
         f"insert into {source.loads_table} values (?, ?, ?, ?, ?, ?, ?)",
         [source.name, load.file, load.sha256, load.load_id, count, shape, ignored],
     )
@@ -394,9 +379,9 @@ def _csv_rows(source: _Source, path: Path, normalised: Path) -> _Rows:
     )
 
 
-def _parquet_rows(connection: duckdb.DuckDBPyConnection, source: _Source, path: Path) -> _Rows:
+def _parquet_rows(source: _Source, path: Path) -> _Rows:
     """Read a Parquet file as text; a number must be exact, or be proven exact row by row."""
-    types = _parquet_types(connection, path)
+    types = _parquet_types(path)
     columns = _file_columns(source, list(types))
     read = _names_to_read(source, columns, list(types))
     values: dict[str, str] = {}
@@ -431,12 +416,11 @@ def _parquet_rows(connection: duckdb.DuckDBPyConnection, source: _Source, path: 
     )
 
 
-def _parquet_types(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]:
+def _parquet_types(path: Path) -> dict[str, str]:
     try:
-        described = connection.execute(
-            "describe select * from read_parquet(?)", [glob.escape(str(path))]
-        ).fetchall()
-    except duckdb.Error:
+        with open_scratch() as session:
+            described = session.fetch(f"describe select * from {read_parquet(path)}")
+    except EngineError:
         raise FileProblemError("UNREADABLE", "the file is no sound Parquet file") from None
     return {row[0]: row[1] for row in described}
 
@@ -471,9 +455,7 @@ def _parquet_text(column: Column, name: str, kind: str) -> str:
     )
 
 
-def _insert(
-    connection: duckdb.DuckDBPyConnection, source: _Source, load: FileLoad, rows: _Rows
-) -> None:
+def _insert(session: Session, source: _Source, load: FileLoad, rows: _Rows, home: Path) -> None:
     """Insert the rows of one file in the fixed shape of the raw table."""
     selected: list[str] = []
     bound: list[Any] = []
@@ -496,14 +478,16 @@ def _insert(
     selected.append(f"case when {rows.problem} is null then {excluded} end")
     selected += [rows.problem, rows.problem_column]
     try:
-        connection.execute(
-            f"insert into {source.table} select {', '.join(selected)} from {rows.relation}",
+        session.add_from_file(
+            source.table,
+            f"select {', '.join(selected)} from {rows.relation}",
             [*bound, glob.escape(str(rows.path))],
-        ).fetchall()
-    except duckdb.Error as error:
+            home,
+        )
+    except EngineError as error:
         # The engine's own message may quote a row, so only its kind is passed on.
         raise FileProblemError(
-            "UNREADABLE", f"the database cannot read the file ({type(error).__name__})"
+            "UNREADABLE", f"the database cannot read the file ({error.kind})"
         ) from None
 
 
@@ -543,39 +527,32 @@ def _names_to_read(source: _Source, columns: dict[str, str], header: list[str]) 
     return names
 
 
-def _delete(connection: duckdb.DuckDBPyConnection, source: _Source, file: str) -> None:
-    connection.execute(f"delete from {source.table} where _file = ?", [file])
-    connection.execute(
+def _delete(session: Session, source: _Source, file: str) -> None:
+    session.run(f"delete from {source.table} where _file = ?", [file])
+    session.run(
         f"delete from {source.loads_table} where feed = ? and file = ?", [source.name, file]
     )
 
 
-def _drop_feeds(
-    connection: duckdb.DuckDBPyConnection, schema: str, configured: set[str]
-) -> list[FileLoad]:
+def _drop_feeds(session: Session, schema: str, configured: set[str]) -> list[FileLoad]:
     """Remove the tables of feeds that the configuration no longer names."""
     loads = f"{_quote(schema)}.{LOADS_TABLE}"
-    rows = connection.execute(
+    rows = session.fetch(
         f"select feed, file, row_count, sha256, load_id from {loads} order by feed, file"
-    ).fetchall()
+    )
     gone = [
         FileLoad(feed, file, "REMOVED", count, sha256, load_id)
         for feed, file, count, sha256, load_id in rows
         if feed not in configured
     ]
     for feed in sorted({load.feed for load in gone}):
-        _drop(connection, schema, feed)
+        _drop(session, schema, feed)
     return gone
 
 
-def _drop(connection: duckdb.DuckDBPyConnection, schema: str, feed: str) -> None:
-    connection.execute(f"drop table {_quote(schema)}.{_quote(feed)}")
-    connection.execute(f"delete from {_quote(schema)}.{LOADS_TABLE} where feed = ?", [feed])
-
-
-def _count(connection: duckdb.DuckDBPyConnection, query: str, *bound: str) -> int:
-    row = connection.execute(query, list(bound)).fetchone()
-    return row[0] if row else 0
+def _drop(session: Session, schema: str, feed: str) -> None:
+    session.run(f"drop table {_quote(schema)}.{_quote(feed)}")
+    session.run(f"delete from {_quote(schema)}.{LOADS_TABLE} where feed = ?", [feed])
 
 
 def _file_sha256(path: Path) -> str:

@@ -6,7 +6,7 @@ dbt opens the same file, so nothing here keeps a connection open between two ste
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +64,15 @@ class DuckdbSession(Session):
     def comment(self, relation: str, column: str, text: str) -> None:
         """Say in the warehouse what a column of a table means."""
         self.run(f"comment on column {relation}.{quoted(column)} is {literal(text)}")
+
+    def add_from_file(
+        self, relation: str, query: str, parameters: Sequence[Any], work: Path
+    ) -> None:
+        """Add what is read from a file to a table that has the columns of the query."""
+        del work  # the rows go straight into the table
+        self.run("set preserve_insertion_order = false")
+        self.run(f"insert into {relation} {query}", parameters)
+        self.run("reset preserve_insertion_order")
 
     def _fetch(
         self, sql: str, parameters: Parameters, most: int

@@ -6,15 +6,18 @@ How dbt gets there is decided by the profile, what is asked by the callers.
 from __future__ import annotations
 
 import re
+import tempfile
 from contextlib import contextmanager
 from decimal import Decimal
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 from sqlglot import exp
 
 from orchestration.warehouse.dialects import Statement, read
+from orchestration.warehouse.duckdb_files import open_scratch
 from orchestration.warehouse.session import (
     EngineError,
     Parameters,
@@ -25,11 +28,12 @@ from orchestration.warehouse.session import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
     from orchestration.settings import Server
 
 DIALECT = "postgres"
+CHUNK_BYTES = 1 << 20
 OWN_TYPES = {
     "text": "VARCHAR",
     "character varying": "VARCHAR",
@@ -85,6 +89,25 @@ class PostgresSession(Session):
         with _told():
             said = f"comment on column {relation}.{quoted(column)} is {literal(text)}"
             self.connection.execute(said.encode())
+
+    def add_from_file(
+        self, relation: str, query: str, parameters: Sequence[Any], work: Path
+    ) -> None:
+        """Add what DuckDB reads from a file, through a file of rows on the way."""
+        with tempfile.TemporaryDirectory(dir=work, prefix="load-") as folder:
+            rows = Path(folder) / "rows.csv"
+            with open_scratch() as files:
+                # Quoted, a text is never the mark of NULL.
+                options = "format csv, header false, force_quote *, nullstr '\\N'"
+                files.run(f"copy ({query}) to {literal(rows)} ({options})", parameters)
+            said = f"copy {relation} from stdin (format csv, null '\\N')"
+            with (
+                _told(),
+                rows.open("rb") as source,
+                self.connection.cursor().copy(said.encode()) as sink,
+            ):
+                while part := source.read(CHUNK_BYTES):
+                    sink.write(part)
 
     def _fetch(
         self, sql: str, parameters: Parameters, most: int

@@ -77,6 +77,22 @@ class Session(ABC):
     def comment(self, relation: str, column: str, text: str) -> None:
         """Say in the warehouse what a column of a table means."""
 
+    @abstractmethod
+    def add_from_file(
+        self, relation: str, query: str, parameters: Sequence[Any], work: Path
+    ) -> None:
+        """Add what DuckDB reads from a file to a table that has the columns of the query.
+
+        Args:
+            relation: The table.
+            query: What is read, in DuckDB's words.
+            parameters: The values of the query.
+            work: A folder for files on their way.
+
+        Raises:
+            EngineError: The file cannot be read, or the engine does not take the rows.
+        """
+
     def insert(self, relation: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         """Add a few rows to a table.
 
