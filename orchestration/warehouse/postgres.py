@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from sqlglot import exp
 
-from orchestration.warehouse.dialects import Statement, read
+from orchestration.warehouse.dialects import Statement, read, spread_rows
 from orchestration.warehouse.duckdb_files import open_scratch
 from orchestration.warehouse.session import (
     EngineError,
@@ -48,6 +48,8 @@ OWN_TYPES = {
     "timestamp with time zone": "TIMESTAMP WITH TIME ZONE",
     "uuid": "UUID",
 }
+CODE = re.compile(r"\\x(?:\{([0-9a-f]{1,4})\}|([0-9a-f]{2}))")
+BY_BYTES = re.compile(r"C|POSIX|C\.(?:UTF-8|utf8)")
 NUMERIC = re.compile(r"numeric(?:\((\d+),(\d+)\))?")
 
 
@@ -168,6 +170,15 @@ def open_postgres(server: Server) -> Generator[PostgresSession]:
             " look at LIFESTAGE_POSTGRES_HOST and at the user, password and database beside it"
         ) from error
     with connection:
+        sorting = connection.execute(
+            b"select datcollate from pg_database where datname = current_database()"
+        ).fetchall()[0][0]
+        if not BY_BYTES.fullmatch(sorting):
+            raise WarehouseError(
+                f"the database {server.database} sorts text by {sorting}, so that ties would end"
+                " otherwise than on other engines: make it with `create database"
+                f" {server.database} template template0 lc_collate 'C'`"
+            )
         yield PostgresSession(connection, server.database)
 
 
@@ -190,14 +201,60 @@ def _with_literals(statement: Statement, values: list[Any]) -> tuple[str, ...]:
 
 
 def _parts(statement: Statement, places: dict[str, Any]) -> tuple[str, ...]:
-    tree = statement.tree.copy()
-    for place in list(tree.find_all(exp.Placeholder)):
-        place.replace(places[place.name].copy())
+    tree = statement.filled(places)
+    tree = spread_rows(tree).transform(_in_own_words)
     if isinstance(tree, exp.Create) and tree.args.get("replace") and tree.kind == "TABLE":
         tree.set("replace", None)
         made = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
         return f"drop table if exists {made.sql(DIALECT)}", tree.sql(DIALECT)
     return (tree.sql(DIALECT),)
+
+
+def _in_own_words(node: exp.Expr) -> exp.Expr:
+    """Say what sqlglot leaves as it is."""
+    if isinstance(node, exp.Select):
+        _name_all(node)
+    if isinstance(node, exp.SHA2):
+        return exp.func(
+            "encode",
+            exp.func("sha256", exp.func("convert_to", node.this, exp.Literal.string("UTF8"))),
+            exp.Literal.string("hex"),
+        )
+    if isinstance(node, exp.Anonymous) and node.name.lower() == "regexp_full_match":
+        text, pattern = node.expressions
+        return exp.RegexpLike(
+            this=text, expression=exp.Literal.string(f"^(?:{_own_pattern(pattern.name)})$")
+        )
+    if isinstance(node, exp.RegexpLike):
+        node.set("expression", exp.Literal.string(_own_pattern(node.expression.name)))
+    return node
+
+
+def _name_all(select: exp.Select) -> None:
+    """Say which columns `group by all` and `order by all` mean."""
+    group, order = select.args.get("group"), select.args.get("order")
+    if group is not None and group.args.get("all"):
+        plain = [
+            exp.Literal.number(number)
+            for number, column in enumerate(select.expressions, start=1)
+            if not column.find(exp.AggFunc)
+        ]
+        select.set("group", exp.Group(expressions=plain))
+    if order is not None and [one.this.name for one in order.expressions] == ["ALL"]:
+        if select.is_star:
+            # A row compares column by column, nulls last.
+            listed: list[exp.Expr] = [exp.column(select.args["from_"].this.alias_or_name)]
+        else:
+            listed = [
+                exp.Literal.number(number) for number, _ in enumerate(select.expressions, start=1)
+            ]
+        select.set("order", exp.Order(expressions=[exp.Ordered(this=one) for one in listed]))
+
+
+def _own_pattern(pattern: str) -> str:
+    """Name characters by their numbers as PostgreSQL does; it has none with the number 0."""
+    pattern = CODE.sub(lambda found: f"\\u{(found[1] or found[2]).zfill(4)}", pattern)
+    return pattern.replace("\\u0000", "\\u0001")
 
 
 def _own_type(kind: str) -> str:
