@@ -220,6 +220,8 @@ def _in_own_words(node: exp.Expr) -> exp.Expr:
             exp.func("sha256", exp.func("convert_to", node.this, exp.Literal.string("UTF8"))),
             exp.Literal.string("hex"),
         )
+    if isinstance(node, exp.Anonymous) and node.name.lower() == "to_years":
+        return exp.func("make_interval", *node.expressions)
     if isinstance(node, exp.Anonymous) and node.name.lower() == "regexp_full_match":
         text, pattern = node.expressions
         return exp.RegexpLike(
