@@ -95,7 +95,7 @@ def make_plan(
 
 
 def _payload_columns(session: Session, desired: str) -> tuple[tuple[str, str], ...]:
-    described = session.fetch(f"describe select * from {desired}")
+    described = session.shape(f"select * from {desired}")
     missing = set(DESIRED_COLUMNS) - {row[0] for row in described}
     if missing:
         raise PlanError(f"{desired} lacks {', '.join(sorted(missing))}: add the columns")

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 DIALECT = "postgres"
 CHUNK_BYTES = 1 << 20
+# By the two names that the server has for most of them.
 OWN_TYPES = {
     "text": "VARCHAR",
     "character varying": "VARCHAR",
@@ -43,6 +44,15 @@ OWN_TYPES = {
     "double precision": "DOUBLE",
     "real": "FLOAT",
     "boolean": "BOOLEAN",
+    "varchar": "VARCHAR",
+    "int2": "SMALLINT",
+    "int4": "INTEGER",
+    "int8": "BIGINT",
+    "float8": "DOUBLE",
+    "float4": "FLOAT",
+    "bool": "BOOLEAN",
+    "timestamp": "TIMESTAMP",
+    "timestamptz": "TIMESTAMP WITH TIME ZONE",
     "date": "DATE",
     "timestamp without time zone": "TIMESTAMP",
     "timestamp with time zone": "TIMESTAMP WITH TIME ZONE",
@@ -50,7 +60,7 @@ OWN_TYPES = {
 }
 CODE = re.compile(r"\\x(?:\{([0-9a-f]{1,4})\}|([0-9a-f]{2}))")
 BY_BYTES = re.compile(r"C|POSIX|C\.(?:UTF-8|utf8)")
-NUMERIC = re.compile(r"numeric(?:\((\d+),(\d+)\))?")
+NUMERIC = re.compile(r"numeric(?:\((\d+), ?(\d+)\))?")
 
 
 class PostgresSession(Session):
@@ -85,6 +95,11 @@ class PostgresSession(Session):
                 [quoted(schema), name],
             ).fetchall()
         return [(column, _own_type(kind), comment) for column, kind, comment in rows]
+
+    def shape(self, query: str) -> list[tuple[str, str]]:
+        """Name the columns that a query without values gives, each with its type."""
+        described = self._executed(f"select * from ({query}) as asked limit 0", ()).description
+        return [(column.name, _own_type(column.type_display)) for column in described or ()]
 
     def comment(self, relation: str, column: str, text: str) -> None:
         """Say in the warehouse what a column of a table means."""

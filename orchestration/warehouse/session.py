@@ -74,6 +74,10 @@ class Session(ABC):
         """
 
     @abstractmethod
+    def shape(self, query: str) -> list[tuple[str, str]]:
+        """Name the columns that a query without values gives, each with its type."""
+
+    @abstractmethod
     def comment(self, relation: str, column: str, text: str) -> None:
         """Say in the warehouse what a column of a table means."""
 
