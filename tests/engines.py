@@ -139,6 +139,7 @@ def spark_cluster(workers: int = 2, memory: str = "1g") -> Generator[SparkCluste
             "spark.sql.shuffle.partitions": "2",
             # Tables are small and statements many: what pays off on large ones costs more here.
             "spark.sql.codegen.wholeStage": "false",
+            "spark.sql.codegen.factoryMode": "NO_CODEGEN",
             "spark.sql.adaptive.enabled": "false",
             "spark.driver.extraJavaOptions": SMALL,
             "spark.executor.extraJavaOptions": SMALL,

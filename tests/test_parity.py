@@ -14,7 +14,7 @@ import os
 import shutil
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -31,11 +31,14 @@ from tests.conftest import REPOSITORY
 from tests.engines import SparkCluster, postgres_server, spark_cluster
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
+    from contextlib import AbstractContextManager
 
 LAST_DAY = date(2026, 6, 30)
 FIRST_NIGHT = date(2026, 6, 15)
 SCHEMAS = ("staging", "intermediate", "marts", "quality", "activation")
+WITHOUT_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
+WITHOUT_TESTS = (*WITHOUT_UNIT_TESTS, "--exclude-resource-type", "test")
 # A hash of the engine's own, which is compared with itself only, and the names of runs.
 OWN_COLUMNS = {"fingerprint", "labels_fingerprint", "run_id"}
 # What the last run found to do, which is everything on an engine that makes everything anew.
@@ -66,7 +69,7 @@ class Engine:
         done = subprocess.run(
             [
                 *(Path(sys.executable).parent / "dbt", "--quiet", "--no-use-colors", "build"),
-                *("--exclude-resource-type", "unit_test", *arguments),
+                *arguments,
                 *("--project-dir", project, "--profiles-dir", REPOSITORY / "profiles"),
                 *("--target-path", self.home / "target", "--log-path", self.home / "logs"),
             ],
@@ -166,7 +169,7 @@ def duck(nights: list[tuple[Path, date]], tmp_path_factory: pytest.TempPathFacto
 
     engine = Engine("duckdb", home, fetch)
     for seeds, day in nights:
-        engine.build(seeds, day, "--exclude-resource-type", "test")
+        engine.build(seeds, day, *WITHOUT_TESTS)
     return engine
 
 
@@ -196,43 +199,74 @@ def differences(duck: Engine, other: Engine, without: set[str]) -> list[str]:
     return found
 
 
-def test_postgres_holds_what_duckdb_holds(
-    duck: Engine, nights: list[tuple[Path, date]], tmp_path: Path
-) -> None:
+@contextmanager
+def on_postgres(home: Path) -> Generator[Engine]:
+    """Start a server with an empty database."""
     with postgres_server() as host:
         login = f"host={host} user=postgres"
         with psycopg.connect(f"{login} dbname=postgres", autocommit=True) as connection:
             connection.execute("create database warehouse")
-
-        def fetch(query: str) -> list[tuple[Any, ...]]:
-            return reader.execute(query).fetchall()  # ty: ignore[no-matching-overload]
-
         environment = {"LIFESTAGE_POSTGRES_HOST": str(host), "LIFESTAGE_POSTGRES_USER": "postgres"}
-        postgres = Engine("postgres", tmp_path, fetch, environment)
-        (first, second) = nights
-        postgres.build(*first, "--exclude-resource-type", "test")
-        postgres.build(*second)
         options = "options='-c TimeZone=UTC'"
-        with psycopg.connect(f"{login} dbname=warehouse {options}") as reader:
-            assert differences(duck, postgres, set()) == []
+        with psycopg.connect(f"{login} dbname=warehouse {options}", autocommit=True) as reader:
+
+            def fetch(query: str) -> list[tuple[Any, ...]]:
+                return reader.execute(query).fetchall()  # ty: ignore[no-matching-overload]
+
+            yield Engine("postgres", home, fetch, environment)
 
 
-def test_spark_holds_what_duckdb_holds(
-    duck: Engine, nights: list[tuple[Path, date]], tmp_path: Path
-) -> None:
-    with spark_cluster() as cluster:
+@contextmanager
+def on_spark(home: Path) -> Generator[Engine]:
+    """Start a cluster of two workers; both have to do tasks."""
+    with (
+        spark_cluster() as cluster,
+        closing(hive.connect("127.0.0.1", cluster.port)) as connection,
+    ):
+        reader = connection.cursor()
 
         def fetch(query: str) -> list[tuple[Any, ...]]:
             reader.execute(query)
             return reader.fetchall()
 
-        environment = {"LIFESTAGE_SPARK_PORT": str(cluster.port)}
-        spark = Engine("spark", tmp_path, fetch, environment)
-        spark.build(*nights[1], "--exclude-resource-type", "test")
-        with closing(hive.connect("127.0.0.1", cluster.port)) as connection:
-            reader = connection.cursor()
-            assert differences(duck, spark, OF_THE_RUN) == []
+        yield Engine("spark", home, fetch, {"LIFESTAGE_SPARK_PORT": str(cluster.port)})
         assert len(executors(cluster)) == 2
+
+
+def test_postgres_holds_what_duckdb_holds(
+    duck: Engine, nights: list[tuple[Path, date]], tmp_path: Path
+) -> None:
+    (first, second) = nights
+    with on_postgres(tmp_path) as postgres:
+        postgres.build(*first, *WITHOUT_TESTS)
+        postgres.build(*second, *WITHOUT_UNIT_TESTS)
+        assert differences(duck, postgres, set()) == []
+
+
+def test_spark_holds_what_duckdb_holds(
+    duck: Engine, nights: list[tuple[Path, date]], tmp_path: Path
+) -> None:
+    with on_spark(tmp_path) as spark:
+        spark.build(*nights[-1], *WITHOUT_TESTS)
+        assert differences(duck, spark, OF_THE_RUN) == []
+
+
+@pytest.mark.large
+@pytest.mark.parametrize(
+    ("start", "without"), [(on_postgres, set()), (on_spark, OF_THE_RUN)], ids=["postgres", "spark"]
+)
+def test_every_test_passes_on_both_nights(
+    start: Callable[[Path], AbstractContextManager[Engine]],
+    without: set[str],
+    duck: Engine,
+    nights: list[tuple[Path, date]],
+    tmp_path: Path,
+) -> None:
+    (first, second) = nights
+    with start(tmp_path) as engine:
+        engine.build(*first)
+        engine.build(*second, *WITHOUT_UNIT_TESTS)
+        assert differences(duck, engine, without) == []
 
 
 def executors(cluster: SparkCluster) -> set[str]:
