@@ -78,6 +78,10 @@ class DuckdbSession(Session):
         self.run(f"insert into {relation} {query}", parameters)
         self.run("reset preserve_insertion_order")
 
+    def compact(self) -> None:
+        """Write everything into the file; blocks of it that are not used keep what they held."""
+        self.run("checkpoint")
+
     def _fetch(
         self, sql: str, parameters: Parameters, most: int
     ) -> tuple[list[str], list[tuple[Any, ...]]]:

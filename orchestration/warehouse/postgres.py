@@ -126,6 +126,11 @@ class PostgresSession(Session):
                 while part := source.read(CHUNK_BYTES):
                     sink.write(part)
 
+    def compact(self) -> None:
+        """Write the tables anew, so that nothing is left of rows that are gone."""
+        with _told():
+            self.connection.execute(b"vacuum full")
+
     def _fetch(
         self, sql: str, parameters: Parameters, most: int
     ) -> tuple[list[str], list[tuple[Any, ...]]]:

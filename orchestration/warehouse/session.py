@@ -97,6 +97,14 @@ class Session(ABC):
             EngineError: The file cannot be read, or the engine does not take the rows.
         """
 
+    @abstractmethod
+    def compact(self) -> None:
+        """Write tables anew, so that as little as the engine can is left of rows that are gone.
+
+        Raises:
+            EngineError: The engine refuses it.
+        """
+
     def insert(self, relation: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         """Add a few rows to a table.
 
