@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install browser server java run test dev lint bench evaluate lock
+.PHONY: install browser server java run test parity dev lint bench evaluate lock
 
 install: $(VENV)/.installed
 
@@ -53,6 +53,10 @@ run: install
 
 test: install browser server java lint
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+# What `make test` has no time for: every test of dbt on every engine, on two nights.
+parity: install server java
+	$(BIN)/pytest -m large
 
 lint: install
 	$(BIN)/ruff check .

@@ -419,10 +419,9 @@ def _parquet_rows(source: _Source, path: Path) -> _Rows:
 def _parquet_types(path: Path) -> dict[str, str]:
     try:
         with open_scratch() as session:
-            described = session.fetch(f"describe select * from {read_parquet(path)}")
+            return dict(session.shape(f"select * from {read_parquet(path)}"))
     except EngineError:
         raise FileProblemError("UNREADABLE", "the file is no sound Parquet file") from None
-    return {row[0]: row[1] for row in described}
 
 
 def _require_exact_floats(source: _Source, column: Column) -> None:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 SECONDS_TO_START = 120
+# A process that lives for minutes never earns back what the second compiler takes.
+SMALL = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 
 def as_server(*command: str | Path) -> None:
@@ -131,10 +133,16 @@ def spark_cluster(workers: int = 2, memory: str = "1g") -> Generator[SparkCluste
             "spark.sql.catalogImplementation": "hive",
             "spark.sql.warehouse.dir": str(home / "warehouse"),
             "spark.hadoop.javax.jdo.option.ConnectionURL": (
-                f"jdbc:derby:;databaseName={home / 'metastore'};create=true"
+                "jdbc:derby:memory:metastore;create=true"
             ),
             "spark.sql.session.timeZone": "UTC",
-            "spark.sql.shuffle.partitions": "4",
+            "spark.sql.shuffle.partitions": "2",
+            # Tables are small and statements many: what pays off on large ones costs more here.
+            "spark.sql.codegen.wholeStage": "false",
+            "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+            "spark.sql.adaptive.enabled": "false",
+            "spark.driver.extraJavaOptions": SMALL,
+            "spark.executor.extraJavaOptions": SMALL,
             "spark.sql.sources.partitionOverwriteMode": "dynamic",
             "spark.driver.host": "127.0.0.1",
             "spark.driver.bindAddress": "127.0.0.1",
@@ -142,9 +150,16 @@ def spark_cluster(workers: int = 2, memory: str = "1g") -> Generator[SparkCluste
             "spark.executor.memory": memory,
             "spark.ui.enabled": "false",
             "spark.eventLog.enabled": "true",
+            "spark.eventLog.compress": "false",
+            "spark.eventLog.rolling.enabled": "false",
             "spark.eventLog.dir": (home / "events").as_uri(),
             "spark.hadoop.hive.server2.thrift.port": str(thrift),
             "spark.hadoop.hive.server2.thrift.bind.host": "127.0.0.1",
+            # A new thread or user reads the whole configuration before it asks the metastore, which
+            # is half of all the work: so there are few threads, and one user.
+            "spark.hadoop.hive.server2.enable.doAs": "false",
+            "spark.hadoop.hive.server2.async.exec.threads": "8",
+            "spark.hadoop.hive.server2.async.exec.keepalive.time": "3600s",
         }
         start(
             "thrift",

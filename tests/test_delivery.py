@@ -38,7 +38,9 @@ from orchestration.activation.planning import PlanError
 from orchestration.activation.postgres_table import MirrorTable
 from orchestration.generations import file_hash
 from orchestration.measures.delivery_guards import Evidence
+from orchestration.settings import Server as WarehouseServer
 from orchestration.warehouse import Session, open_database, open_scratch
+from orchestration.warehouse.postgres import open_postgres
 from tests.engines import postgres_server
 from tests.fake_destination import (
     DAY,
@@ -79,9 +81,19 @@ def endpoint(port: Endpoint) -> Endpoint:
     return port
 
 
-@pytest.fixture
-def session() -> Iterator[Session]:
-    with open_scratch() as scratch:
+@pytest.fixture(params=["duckdb", pytest.param("postgres", marks=pytest.mark.large)])
+def session(request: pytest.FixtureRequest) -> Iterator[Session]:
+    """An empty warehouse of each engine."""
+    if request.param == "duckdb":
+        with open_scratch() as scratch:
+            yield scratch
+        return
+    cluster: Address = request.getfixturevalue("cluster")
+    with psycopg.connect(cluster.url, autocommit=True) as connection:
+        connection.execute("drop database if exists scratch")
+        connection.execute("create database scratch template template0 lc_collate 'C'")
+    host = psycopg.conninfo.conninfo_to_dict(cluster.url)["host"]
+    with open_postgres(WarehouseServer(str(host), 5432, "postgres", "", "scratch")) as scratch:
         yield scratch
 
 
@@ -136,7 +148,10 @@ def test_rows_of_a_removal_tell_nothing_but_the_key(shop: Shop, endpoint: Endpoi
 
 def test_one_key_of_two_customers_is_one_member(shop: Shop, endpoint: Endpoint) -> None:
     shop.wants(people("ann"))
-    shop.session.run("insert into desired select * replace ('c-b' as customer_id) from desired")
+    shop.session.run(
+        "insert into desired select audience, destination, 'c-b', member_key, row_hash, city, spent"
+        " from desired"
+    )
     shop.delivers(client(endpoint))
     assert held(endpoint) == ["ann"]
     assert shop.session.fetch("select customer_id from delivery.members") == [("c-ann",)]
@@ -994,6 +1009,7 @@ def test_a_table_in_a_schema_is_filled_as_it_is(
     assert found == [("ann",), ("ben",)]
 
 
+@pytest.mark.parametrize("session", ["duckdb"], indirect=True)
 def test_a_text_that_no_table_takes_is_rejected_alone(
     shop: Shop, cluster: Address, database: psycopg.Connection[Any]
 ) -> None:

@@ -33,8 +33,8 @@ def statements() -> dict[str, str]:
 def say_as_bigquery(query: exp.Expr) -> None:
     """Leave out what BigQuery does anyway or knows no words for.
 
-    It replaces all matches without being told, and a window cannot say where NULL goes: what the
-    models order by in windows is never NULL.
+    It replaces all matches without being told, and some of its windows cannot say where NULL goes.
+    That parses without the words, and orders rows with NULL otherwise than the models mean.
     """
     for one in query.find_all(exp.Ordered):
         one.set("nulls_first", not one.args.get("desc"))

@@ -56,8 +56,10 @@ def former_lists(
         f" union select audience, destination from {SCHEMA}.attempts"
     )
     told = session.fetch(
-        f"select audience, destination from {SCHEMA}.deliveries group by all"
-        " having max_by(planned, run_number) > 0"
+        "with runs as (select audience, destination, planned, row_number() over"
+        " (partition by audience, destination order by run_number desc) as age"
+        f" from {SCHEMA}.deliveries)"
+        " select audience, destination from runs where age = 1 and planned > 0"
     )
     there = {*held, *((audience, place) for audience, place in told if place in known)}
     return sorted(there - wanted)
@@ -84,7 +86,8 @@ def former_removals(
     for purpose in sorted(purposes) or [""]:
         audience = former_audience(name, destination, purpose, as_of)
         protected_removals(session, audience, destination, as_of)
-        session.run(f"insert into {LEAVING} by name select * from {PROTECTED}")
+        columns = "audience, destination, member_key, customer_id, cause"
+        session.run(f"insert into {LEAVING} ({columns}) select {columns} from {PROTECTED}")
     return LEAVING
 
 

@@ -95,7 +95,7 @@ def make_plan(
 
 
 def _payload_columns(session: Session, desired: str) -> tuple[tuple[str, str], ...]:
-    described = session.fetch(f"describe select * from {desired}")
+    described = session.shape(f"select * from {desired}")
     missing = set(DESIRED_COLUMNS) - {row[0] for row in described}
     if missing:
         raise PlanError(f"{desired} lacks {', '.join(sorted(missing))}: add the columns")
@@ -153,10 +153,10 @@ def _causes_query(desired: str, protected: str) -> str:
             from protected
             inner join known on protected.customer_id = known.customer_id
         )
-        select told.member_key, min_by(told.cause, ranks.rank) as cause
+        select told.member_key, told.cause
         from told
         inner join ranks on told.cause = ranks.cause
-        group by told.member_key
+        qualify row_number() over (partition by told.member_key order by ranks.rank) = 1
     """
 
 

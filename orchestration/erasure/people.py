@@ -24,15 +24,14 @@ from orchestration.erasure.requests import (
     is_erased,
     make_tables,
 )
-from orchestration.warehouse import (
-    quoted,
-)
+from orchestration.warehouse import quoted
 
 if TYPE_CHECKING:
     from orchestration.config import Config
     from orchestration.warehouse import Session
 
 ERASED = "ERASED"
+PLACE = "_file || ':' || cast(_line as varchar)"
 # A sign that more accounts share than one person has is no sign of one person: the address of the
 # till, an account into which all guests are merged.
 MOST_ACCOUNTS = 10
@@ -193,8 +192,8 @@ def _inputs(session: Session, config: Config) -> dict[str, _Input]:
 
 def _take_requests(session: Session, given: _Input) -> None:
     """Note what the input asks for, and leave of it what the staging models need to judge it."""
-    # A view has no row ids, and is not written to.
-    place = "rowid" if given.is_loaded else "null::bigint"
+    # Where a row came from names it; a table that others load is not written to.
+    place = PLACE if given.is_loaded else "cast(null as varchar)"
     meta = "_excluded_by is null and _problem is null" if given.is_loaded else "true"
     kind = f"lower(trim(cast(type as varchar), {BLANKS}))"
     value = (
@@ -231,7 +230,7 @@ def _take_requests(session: Session, given: _Input) -> None:
             f"update {given.relation} set value = case"
             " when told.is_request and not told.has_unseen then told.digest"
             f" else {_masked('value')} end"
-            f" from {TOLD} as told where {given.relation}.rowid = told.place"
+            f" from {TOLD} as told where {PLACE} = told.place"
         )
         known = "'customer_id', 'email_sha256', 'phone_sha256'"
         session.run(
@@ -257,7 +256,7 @@ def _list_ids(session: Session, inputs: dict[str, _Input]) -> None:
     parts = [
         f"select {one.text(column)} as customer_id from {one.relation}" for one, column in columns
     ]
-    everybody = " union ".join(parts) or "select null::varchar as customer_id"
+    everybody = " union ".join(parts) or "select cast(null as varchar) as customer_id"
     session.run(
         f"create or replace temp table {IDS} as select customer_id from ({everybody})"
         " where customer_id <> ''"
@@ -266,7 +265,8 @@ def _list_ids(session: Session, inputs: dict[str, _Input]) -> None:
 
 def _list_contacts(session: Session, inputs: dict[str, _Input]) -> None:
     """Hash addresses and numbers as a shop may have hashed them."""
-    parts = ["select null::varchar as customer_id, null::varchar as kind, null::varchar as value"]
+    nothing = (f"cast(null as varchar) as {name}" for name in ("customer_id", "kind", "value"))
+    parts = [f"select {', '.join(nothing)}"]
     one = inputs.get("customers")
     for (column, kind), forms in WRITTEN.items():
         if one is not None and {"customer_id", column} <= one.columns:
@@ -370,7 +370,7 @@ def _take_out(session: Session, inputs: dict[str, _Input]) -> tuple[int, int]:
         if not one.is_loaded:
             continue
         _list_broken_rows(session, name, one)
-        condition = f"rowid in (select place from {BROKEN})"
+        condition = f"{PLACE} in (select place from {BROKEN})"
         if named := _names_somebody(name, one):
             condition = f"{condition} or {named}"
         values = (*column_names(name), "_line", "_problem", "_problem_column")
@@ -395,7 +395,7 @@ def _list_broken_rows(session: Session, name: str, one: _Input) -> None:
     looked_at = "true" if name == "suppressions" else "_problem is not null"
     session.run(
         f"create or replace temp table {BROKEN} as with broken as"
-        f" (select *, rowid as place from {one.relation} where {looked_at})"
+        f" (select *, {PLACE} as place from {one.relation} where {looked_at})"
         f" select place from broken where {' or '.join(tests) or 'false'}"
     )
 

@@ -26,6 +26,7 @@ from orchestration.erasure.requests import (
 )
 from orchestration.shelf import shelf_of
 from orchestration.warehouse import (
+    DUCKDB,
     WarehouseError,
     attach,
     literal,
@@ -67,6 +68,8 @@ def compact_if_due(settings: Settings) -> bool:
     Raises:
         WarehouseError: The file is in use, or the new one does not hold what the old one does.
     """
+    if settings.target != DUCKDB:
+        return _compact_server(settings)
     path = settings.warehouse_path
     if not path.exists():
         return False
@@ -75,10 +78,21 @@ def compact_if_due(settings: Settings) -> bool:
         if BYTES not in duties(session):
             return False
         _empty_lists(session)
-        session.run("checkpoint")
+        session.compact()
     compact(path, settings.memory_limit, settings.threads)
     for left in settings.home.glob(LOADS):
         shutil.rmtree(left)
+    return True
+
+
+def _compact_server(settings: Settings) -> bool:
+    """Let a server write its tables anew; its logs and backups go by its own rules."""
+    with open_warehouse(settings, read_only=False) as session:
+        if BYTES not in duties(session):
+            return False
+        _empty_lists(session)
+        session.compact()
+        end_duty(session, BYTES)
     return True
 
 

@@ -40,6 +40,13 @@ class Statement:
             return [parameters[name] for name in self.names]
         return [parameters[int(name) - 1] for name in self.names]
 
+    def filled(self, places: Mapping[str, exp.Expr]) -> exp.Expr:
+        """Copy the tree with something in the place of every value, by its name."""
+        tree = self.tree.copy()
+        for place in list(tree.find_all(exp.Placeholder)):
+            place.replace(places[place.name].copy())
+        return tree
+
 
 @lru_cache(maxsize=4096)
 def read(sql: str) -> Statement:
@@ -70,3 +77,15 @@ def _numbered(sql: str) -> str:
             parts += [sql[end : token.start], f"{VALUE}({count})"]
             end = token.start + 1
     return "".join([*parts, sql[end:]])
+
+
+def spread_rows(tree: exp.Expr) -> exp.Expr:
+    """Let a query that rows are looked for in give columns: DuckDB compares one column of rows."""
+    for looked_for in tree.find_all(exp.In):
+        query = looked_for.args.get("query")
+        if isinstance(looked_for.this, exp.Tuple) and query is not None:
+            select = query.this if isinstance(query, exp.Subquery) else query
+            (row,) = select.expressions
+            if isinstance(row, exp.Tuple):
+                select.set("expressions", row.expressions)
+    return tree

@@ -61,6 +61,10 @@ class DuckdbSession(Session):
         )
         return [(column, kind, comment) for column, kind, comment in rows]
 
+    def shape(self, query: str) -> list[tuple[str, str]]:
+        """Name the columns that a query without values gives, each with its type."""
+        return [(row[0], row[1]) for row in self.fetch(f"describe {query}")]
+
     def comment(self, relation: str, column: str, text: str) -> None:
         """Say in the warehouse what a column of a table means."""
         self.run(f"comment on column {relation}.{quoted(column)} is {literal(text)}")
@@ -73,6 +77,10 @@ class DuckdbSession(Session):
         self.run("set preserve_insertion_order = false")
         self.run(f"insert into {relation} {query}", parameters)
         self.run("reset preserve_insertion_order")
+
+    def compact(self) -> None:
+        """Write everything into the file; blocks of it that are not used keep what they held."""
+        self.run("checkpoint")
 
     def _fetch(
         self, sql: str, parameters: Parameters, most: int

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from sqlglot import exp
 
-from orchestration.warehouse.dialects import Statement, read
+from orchestration.warehouse.dialects import Statement, read, spread_rows
 from orchestration.warehouse.duckdb_files import open_scratch
 from orchestration.warehouse.postgres_views import PostgresViews
 from orchestration.warehouse.session import (
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 DIALECT = "postgres"
 CHUNK_BYTES = 1 << 20
+# By the two names that the server has for most of them.
 OWN_TYPES = {
     "text": "VARCHAR",
     "character varying": "VARCHAR",
@@ -43,12 +44,23 @@ OWN_TYPES = {
     "double precision": "DOUBLE",
     "real": "FLOAT",
     "boolean": "BOOLEAN",
+    "varchar": "VARCHAR",
+    "int2": "SMALLINT",
+    "int4": "INTEGER",
+    "int8": "BIGINT",
+    "float8": "DOUBLE",
+    "float4": "FLOAT",
+    "bool": "BOOLEAN",
+    "timestamp": "TIMESTAMP",
+    "timestamptz": "TIMESTAMP WITH TIME ZONE",
     "date": "DATE",
     "timestamp without time zone": "TIMESTAMP",
     "timestamp with time zone": "TIMESTAMP WITH TIME ZONE",
     "uuid": "UUID",
 }
-NUMERIC = re.compile(r"numeric(?:\((\d+),(\d+)\))?")
+CODE = re.compile(r"\\x(?:\{([0-9a-f]{1,4})\}|([0-9a-f]{2}))")
+BY_BYTES = re.compile(r"C|POSIX|C\.(?:UTF-8|utf8)")
+NUMERIC = re.compile(r"numeric(?:\((\d+), ?(\d+)\))?")
 
 
 class PostgresSession(PostgresViews):
@@ -84,6 +96,11 @@ class PostgresSession(PostgresViews):
             ).fetchall()
         return [(column, _own_type(kind), comment) for column, kind, comment in rows]
 
+    def shape(self, query: str) -> list[tuple[str, str]]:
+        """Name the columns that a query without values gives, each with its type."""
+        described = self._executed(f"select * from ({query}) as asked limit 0", ()).description
+        return [(column.name, _own_type(column.type_display)) for column in described or ()]
+
     def comment(self, relation: str, column: str, text: str) -> None:
         """Say in the warehouse what a column of a table means."""
         self.plain(f"comment on column {relation}.{quoted(column)} is {literal(text)}")
@@ -112,6 +129,11 @@ class PostgresSession(PostgresViews):
             ):
                 while part := source.read(CHUNK_BYTES):
                     sink.write(part)
+
+    def compact(self) -> None:
+        """Write the tables anew, so that nothing is left of rows that are gone."""
+        with _told():
+            self.connection.execute(b"vacuum full")
 
     def _fetch(
         self, sql: str, parameters: Parameters, most: int
@@ -172,6 +194,15 @@ def open_postgres(server: Server) -> Generator[PostgresSession]:
             " look at LIFESTAGE_POSTGRES_HOST and at the user, password and database beside it"
         ) from error
     with connection:
+        sorting = connection.execute(
+            b"select datcollate from pg_database where datname = current_database()"
+        ).fetchall()[0][0]
+        if not BY_BYTES.fullmatch(sorting):
+            raise WarehouseError(
+                f"the database {server.database} sorts text by {sorting}, so that ties would end"
+                " otherwise than on other engines: make it with `create database"
+                f" {server.database} template template0 lc_collate 'C'`"
+            )
         yield PostgresSession(connection, server.database)
 
 
@@ -194,14 +225,62 @@ def _with_literals(statement: Statement, values: list[Any]) -> tuple[str, ...]:
 
 
 def _parts(statement: Statement, places: dict[str, Any]) -> tuple[str, ...]:
-    tree = statement.tree.copy()
-    for place in list(tree.find_all(exp.Placeholder)):
-        place.replace(places[place.name].copy())
+    tree = statement.filled(places)
+    tree = spread_rows(tree).transform(_in_own_words)
     if isinstance(tree, exp.Create) and tree.args.get("replace") and tree.kind == "TABLE":
         tree.set("replace", None)
         made = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
         return f"drop table if exists {made.sql(DIALECT)}", tree.sql(DIALECT)
     return (tree.sql(DIALECT),)
+
+
+def _in_own_words(node: exp.Expr) -> exp.Expr:
+    """Say what sqlglot leaves as it is."""
+    if isinstance(node, exp.Select):
+        _name_all(node)
+    if isinstance(node, exp.SHA2):
+        return exp.func(
+            "encode",
+            exp.func("sha256", exp.func("convert_to", node.this, exp.Literal.string("UTF8"))),
+            exp.Literal.string("hex"),
+        )
+    if isinstance(node, exp.Anonymous) and node.name.lower() == "to_years":
+        return exp.func("make_interval", *node.expressions)
+    if isinstance(node, exp.Anonymous) and node.name.lower() == "regexp_full_match":
+        text, pattern = node.expressions
+        return exp.RegexpLike(
+            this=text, expression=exp.Literal.string(f"^(?:{_own_pattern(pattern.name)})$")
+        )
+    if isinstance(node, exp.RegexpLike):
+        node.set("expression", exp.Literal.string(_own_pattern(node.expression.name)))
+    return node
+
+
+def _name_all(select: exp.Select) -> None:
+    """Say which columns `group by all` and `order by all` mean."""
+    group, order = select.args.get("group"), select.args.get("order")
+    if group is not None and group.args.get("all"):
+        plain = [
+            exp.Literal.number(number)
+            for number, column in enumerate(select.expressions, start=1)
+            if not column.find(exp.AggFunc)
+        ]
+        select.set("group", exp.Group(expressions=plain))
+    if order is not None and [one.this.name for one in order.expressions] == ["ALL"]:
+        if select.is_star:
+            # A row compares column by column, nulls last.
+            listed: list[exp.Expr] = [exp.column(select.args["from_"].this.alias_or_name)]
+        else:
+            listed = [
+                exp.Literal.number(number) for number, _ in enumerate(select.expressions, start=1)
+            ]
+        select.set("order", exp.Order(expressions=[exp.Ordered(this=one) for one in listed]))
+
+
+def _own_pattern(pattern: str) -> str:
+    """Name characters by their numbers as PostgreSQL does; it has none with the number 0."""
+    pattern = CODE.sub(lambda found: f"\\u{(found[1] or found[2]).zfill(4)}", pattern)
+    return pattern.replace("\\u0000", "\\u0001")
 
 
 def _own_type(kind: str) -> str:

@@ -74,6 +74,10 @@ class Session(ABC):
         """
 
     @abstractmethod
+    def shape(self, query: str) -> list[tuple[str, str]]:
+        """Name the columns that a query without values gives, each with its type."""
+
+    @abstractmethod
     def comment(self, relation: str, column: str, text: str) -> None:
         """Say in the warehouse what a column of a table means."""
 
@@ -91,6 +95,14 @@ class Session(ABC):
 
         Raises:
             EngineError: The file cannot be read, or the engine does not take the rows.
+        """
+
+    @abstractmethod
+    def compact(self) -> None:
+        """Write tables anew, so that as little as the engine can is left of rows that are gone.
+
+        Raises:
+            EngineError: The engine refuses it.
         """
 
     def insert(self, relation: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
