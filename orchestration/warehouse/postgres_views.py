@@ -67,9 +67,9 @@ class PostgresViews(ServerSession):
 
     def fingerprint(self, relation: str) -> str:
         """Return what stands for the rows of a table, whatever their order."""
-        rows, total = self.plain(
-            "select count(*), coalesce(sum(hashtextextended(whole_row::text, 0)::numeric), 0)::text"
-            f" from {relation} as whole_row"
+        hashed = "cast(hashtextextended(cast(whole_row as varchar), 0) as decimal(38, 0))"
+        rows, total = self.fetch(
+            f"select count(*), coalesce(sum({hashed}), 0) from {relation} as whole_row"
         )[0]
         return f"{rows}:{total}"
 

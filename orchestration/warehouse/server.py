@@ -19,7 +19,11 @@ class ServerSession(Session):
 
     @abstractmethod
     def fingerprint(self, relation: str) -> str:
-        """Return what stands for the rows of a table, whatever their order."""
+        """Return what stands for rows, whatever their order.
+
+        Args:
+            relation: A table, or a query in parentheses.
+        """
 
     @abstractmethod
     def schemas(self) -> set[str]:
