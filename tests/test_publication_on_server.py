@@ -426,6 +426,18 @@ class TestReaders:
         assert made[0].is_new
         assert_whole(settings)
 
+    def test_a_moment_before_the_tables_were_written_finds_none_of_their_rows(
+        self, settings: Settings
+    ) -> None:
+        put(settings)
+        make_judged(settings, 60)
+        with person(settings) as reader:
+            reader.execute("begin isolation level repeatable read")
+            reader.execute("select 1")
+            put(settings)
+            for name in ("publication_status", "customers"):
+                assert reader.execute(f"select * from published.{name}".encode()).fetchall() == []
+
     def test_a_reader_without_end_is_named(
         self, settings: Settings, monkeypatch: pytest.MonkeyPatch
     ) -> None:
