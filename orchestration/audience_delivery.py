@@ -54,10 +54,8 @@ from orchestration.measures.audience_tables import DRT
 from orchestration.measures.delivery_guards import Counts, Decision, Evidence, Limits, judge
 from orchestration.overlay import rules_dir
 from orchestration.provenance import code_hash, own_database
-from orchestration.publication import DATABASE_FILE
-from orchestration.publication_status import read_status
 from orchestration.rules import read_audiences, read_guards
-from orchestration.warehouse import attach
+from orchestration.shelf import shelf_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -70,8 +68,6 @@ if TYPE_CHECKING:
     from orchestration.publication_status import PublicationStatus
     from orchestration.settings import Settings
     from orchestration.warehouse import Session
-
-READERS = "readers"
 
 
 @dataclass(frozen=True)
@@ -283,12 +279,12 @@ def _planned(run: _Run, one: _List) -> PlannedDelivery:
 
 def _published(session: Session, settings: Settings, config: Config) -> PublicationStatus:
     """Return what readers see, if it is what the warehouse holds and may be acted on."""
-    database = settings.published_dir / DATABASE_FILE
-    if not database.exists():
+    shelf = shelf_of(settings)
+    if shelf.current() is None:
         raise ActivationHeld("nothing is published yet: run `lifestage refresh`")
     if count_open(session):
         raise ActivationHeld("somebody asked to be forgotten: run `lifestage refresh`")
-    status = read_status(database)
+    status = shelf.status()
     if status.is_held:
         raise ActivationHeld(
             f"the publication is held ({status.held_reason}): see `lifestage status`"
@@ -309,15 +305,12 @@ def _published(session: Session, settings: Settings, config: Config) -> Publicat
 
 def _refuse_unpublished(session: Session, settings: Settings) -> None:
     """Refuse when the warehouse holds other members than readers were shown."""
-    attach(session, settings.published_dir / DATABASE_FILE, READERS, read_only=True)
-    try:
-        here, there = "activation.audience_memberships", f"{READERS}.published.audience_memberships"
+    with shelf_of(settings).beside(session) as published:
+        here, there = "activation.audience_memberships", f"{published}.audience_memberships"
         differing = session.fetch(
             f"select count(*) from ((select * from {here} except select * from {there})"
             f" union all (select * from {there} except select * from {here})) as differing"
         )[0][0]
-    finally:
-        session.run(f"detach {READERS}")
     if differing:
         raise ActivationHeld(
             "the warehouse holds other members than were published: run `lifestage refresh`"

@@ -38,8 +38,6 @@ from orchestration.measures.exposures import EXPOSURES_FILE, lint_exposures
 from orchestration.measures.rules import lint_rules
 from orchestration.measures.summary import bar
 from orchestration.overlay import rules_dir
-from orchestration.publication import DATABASE_FILE, PARQUET, REPORT_FILE, published_generation
-from orchestration.publication_status import read_status
 from orchestration.rules import (
     RuleFileError,
     read_activation_limits,
@@ -48,6 +46,7 @@ from orchestration.rules import (
     read_rules,
     read_thresholds,
 )
+from orchestration.shelf import shelf_of
 from orchestration.warehouse import (
     WarehouseError,
     has_warehouse,
@@ -236,12 +235,13 @@ def _print_segments(config: Config, settings: Settings) -> None:
 
 def _print_published(config: Config, settings: Settings) -> None:
     console = output()
-    made = published_generation(settings.published_dir)
+    shelf = shelf_of(settings)
+    made = shelf.current()
     if made is None:
         console.print("published  nothing yet: run `lifestage refresh`")
         return
     rows = sum(table.rows for table in made.tables)
-    told = read_status(settings.published_dir / DATABASE_FILE)
+    told = shelf.status()
     approved = f" ({told.approved_checks})" if told.approved_checks else ""
     console.print(
         f"\npublished  as of {made.as_of_date}, {told.verdict}{approved}, generation"
@@ -257,13 +257,8 @@ def _print_published(config: Config, settings: Settings) -> None:
             markup=False,
             soft_wrap=True,
         )
-    paths = [settings.published_dir / DATABASE_FILE]
-    if config.publication.parquet:
-        paths.append(settings.published_dir / PARQUET)
-    if config.publication.report:
-        paths.append(settings.published_dir / REPORT_FILE)
-    for path in paths:
-        console.print(f"           {path}", highlight=False, soft_wrap=True)
+    for place in shelf.places(config.publication).values():
+        console.print(f"           {place}", highlight=False, soft_wrap=True)
 
 
 def _print_explanation(found: Explanation, currency: str) -> None:

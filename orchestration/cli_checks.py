@@ -1,13 +1,12 @@
 """Commands about the checks: what was found, who accepts it, who is told, what is served instead.
 
-What is accepted is decided by `orchestration.gate`, what is served by `orchestration.holding`.
+What is accepted is decided by `orchestration.gate`, what is served by `orchestration.shelf`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime
-from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,12 +17,11 @@ from orchestration.alerts import Memory, Sighting, delivered, noticed, receiver_
 from orchestration.check_tables import SCHEMA, read_rows
 from orchestration.console import CommandError, errors, installation, output, print_table
 from orchestration.gate import approve as accept
-from orchestration.holding import kept_generations
-from orchestration.holding import rollback as put_back
 from orchestration.measures.check_summary import worst_first
 from orchestration.overlay import rules_dir
 from orchestration.provenance import own_database
 from orchestration.rules import read_guards
+from orchestration.shelf import report_writer, shelf_of
 from orchestration.warehouse import (
     has_warehouse,
     only_writer,
@@ -124,24 +122,16 @@ def rollback(
 ) -> None:
     """Let readers see an older generation again, until the next refresh publishes."""
     config, settings = installation()
+    shelf = shelf_of(settings)
     if show:
-        kept = kept_generations(settings.published_dir)
         rows = [
             (one.generation, str(one.as_of_date), "is served" if one.is_served else "")
-            for one in kept
+            for one in shelf.kept()
         ]
         print_table(("generation", "as of", ""), rows)
         return
-    from orchestration.report import write_report  # noqa: PLC0415 - draws, which is slow to import
-
     with only_writer(settings.home, _say_that_it_waits):
-        done = put_back(
-            settings.published_dir,
-            generation,
-            report=partial(write_report, currency=config.currency)
-            if config.publication.report
-            else None,
-        )
+        done = shelf.rollback(generation, report=report_writer(config))
     output().print(done.message, highlight=False, soft_wrap=True)
 
 

@@ -1,4 +1,4 @@
-"""Where generations lie, how one becomes the one that readers see, how long old ones are kept.
+"""Where files of generations lie, how one becomes what readers see, how long old ones are kept.
 
     published/
       lifestage.duckdb, parquet, report.html, manifest.json     names that stay: links into current
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from datetime import date
     from pathlib import Path
+
+    from orchestration.warehouse import Session
 
 DATABASE_FILE = "lifestage.duckdb"
 PARQUET = "parquet"
@@ -122,17 +124,23 @@ def read_generation(database: Path) -> Generation:
         WarehouseError: The file cannot be read, or does not say.
     """
     with open_database(database, read_only=True) as session:
-        columns = {name for name, _, _ in session.columns(database.stem, SCHEMA, "manifest")}
-        kind = "kind" if "kind" in columns else "'content'"  # files of earlier versions
-        query = (
-            "select generation, as_of_date, table_name, row_count, column_hash, content_hash,"
-            f" {kind} from {SCHEMA}.manifest order by table_name"
-        )
-        rows = session.fetch(query) if columns else []
-    if not rows:
+        found = generation_in(session, database.stem, SCHEMA)
+    if found is None:
         raise WarehouseError(f"{database.name} has no manifest: publish again")
+    return found
+
+
+def generation_in(session: Session, database: str, schema: str) -> Generation | None:
+    """Read what the tables of a schema consist of; None if they do not say."""
+    columns = {name for name, _, _ in session.columns(database, schema, "manifest")}
+    kind = "kind" if "kind" in columns else "'content'"  # files of earlier versions
+    query = (
+        "select generation, as_of_date, table_name, row_count, column_hash, content_hash,"
+        f" {kind} from {schema}.manifest order by table_name"
+    )
+    rows = session.fetch(query) if columns else []
     tables = tuple(TableContent(*row[2:]) for row in rows)
-    return Generation(rows[0][0], rows[0][1], tables, is_new=False)
+    return Generation(rows[0][0], rows[0][1], tables, is_new=False) if rows else None
 
 
 def generation_name(as_of_date: date, tables: Iterable[TableContent]) -> str:

@@ -96,16 +96,7 @@ def hold(
         clean(target)
         return Holding(None, is_new=False, message=f"nothing is published yet; held: {reason}")
     old = read_status(place.database)
-    last = max(refused_day, old.held_as_of or refused_day)
-    status = replace(
-        old,
-        is_held=True,
-        held_since=min(refused_day, old.held_since or refused_day),
-        held_as_of=last,
-        held_by=", ".join(held_by) or None,
-        held_reason=reason,
-        days_behind=max(0, (last - old.as_of_date).days),
-    )
+    status = held_status(old, refused_day, reason, held_by)
     message = f"readers keep the tables as of {old.as_of_date}: {reason}"
     if status == old:
         clean(target)
@@ -142,10 +133,51 @@ def rollback(
         )
     status = read_status(place.database)
     if now is not None:
-        status = _taken_back(status, now)
+        # Not from its database: a damaged one is a reason to go back.
+        listed = now.manifest()
+        days = [listed[name] for name in ("as_of_date", "held_as_of") if listed.get(name)]
+        status = taken_back(status, now.generation, [date.fromisoformat(day) for day in days])
     _put_again(target, place, status, report, reached)
     return Holding(
         status, is_new=True, message=f"readers see the tables as of {status.as_of_date} again"
+    )
+
+
+def held_status(
+    old: PublicationStatus, refused_day: date, reason: str, held_by: Sequence[str]
+) -> PublicationStatus:
+    """Say of the tables that readers have that those of a day did not come."""
+    last = max(refused_day, old.held_as_of or refused_day)
+    return replace(
+        old,
+        is_held=True,
+        held_since=min(refused_day, old.held_since or refused_day),
+        held_as_of=last,
+        held_by=", ".join(held_by) or None,
+        held_reason=reason,
+        days_behind=max(0, (last - old.as_of_date).days),
+    )
+
+
+def taken_back(
+    status: PublicationStatus, in_place_of: str, days: Sequence[date]
+) -> PublicationStatus:
+    """Say of an older generation what it stands in for.
+
+    Args:
+        status: What is said of the older one.
+        in_place_of: The generation that is served until now.
+        days: Its day and the last day that it was held on, as far as they are known.
+    """
+    known = [status.as_of_date, *days]
+    return replace(
+        status,
+        is_held=True,
+        held_since=max(known[:2]),
+        held_as_of=max(known),
+        held_by=ROLLBACK,
+        held_reason=f"put back by hand in the place of generation {in_place_of}",
+        days_behind=(max(known) - status.as_of_date).days,
     )
 
 
@@ -187,23 +219,6 @@ def _chosen(target: Path, now: Place | None, generation: str | None) -> Place:
         known = ", ".join(kept.generation for kept in kept_generations(target)) or "none"
         raise WarehouseError(f"there is no such older generation; on disk: {known}")
     return max(others, key=_published_as)
-
-
-def _taken_back(status: PublicationStatus, now: Place) -> PublicationStatus:
-    """Say of an older generation what it stands in for."""
-    # Not from its database: a damaged one is a reason to go back.
-    listed = now.manifest()
-    days = [listed[name] for name in ("as_of_date", "held_as_of") if listed.get(name)]
-    known = [date.fromisoformat(day) for day in days]
-    return replace(
-        status,
-        is_held=True,
-        held_since=max(status.as_of_date, *known[:1]),
-        held_as_of=max(status.as_of_date, *known),
-        held_by=ROLLBACK,
-        held_reason=f"put back by hand in the place of generation {now.generation}",
-        days_behind=(max(status.as_of_date, *known) - status.as_of_date).days,
-    )
 
 
 def _put_again(

@@ -1,4 +1,4 @@
-"""Makes a new generation of the public tables, if the verdict on them allows it.
+"""Makes a new generation of the public tables as files, if the verdict on them allows it.
 
 The private warehouse is read in one snapshot, in which the verdict is read as well. The published
 database, the Parquet files and the report are written new beside the old ones, verified, and only
@@ -84,6 +84,10 @@ __all__ = [
 ]
 
 
+# What holds a publication that no check holds.
+BRAKE = ("max_removed_share",)
+
+
 def publish(
     warehouse: Path,
     target: Path,
@@ -127,7 +131,7 @@ def publish(
             session, warehouse, staging / PARQUET, as_of_date, code_hash
         )
         reached("parquet_staged")
-        made, status, about = _named(decision, tables)
+        made, status, about = named(decision, tables)
         if _is_in_place(target, status, about, (with_parquet, report is not None)):
             clean(target, keep_generations)
             return replace(made, is_new=False)
@@ -200,7 +204,7 @@ def _stage_table(session: Session, source: str, table: PublicTable, folder: Path
     )
 
 
-def _named(
+def named(
     decision: Decision, tables: tuple[TableContent, ...]
 ) -> tuple[Generation, PublicationStatus, dict[str, Any]]:
     """Name a generation by what it contains, say how good it is, and what its list will say."""
@@ -243,11 +247,6 @@ def _brake(
     session: Session, database: Path, folder: Path, max_removed_share: float, source: str
 ) -> None:
     """Hold the publication when too many published customers would vanish; who is erased may."""
-    brake = ("max_removed_share",)
-    remedy = (
-        "look at the feeds and at rejected_rows; if it is meant, raise"
-        " publication.max_removed_share for one run"
-    )
     try:
         attach(session, database, "current_database", read_only=True)
         is_meant = (
@@ -266,13 +265,23 @@ def _brake(
         raise PublicationHeld(
             f"what is published cannot be compared ({error}): if {database.name} is damaged,"
             f" run `lifestage rollback`, or remove the link {CURRENT} beside it",
-            brake,
+            BRAKE,
         ) from error
+    refuse_loss(before, removed, max_removed_share)
+
+
+def refuse_loss(before: int, removed: int, max_removed_share: float) -> None:
+    """Hold the publication when more of the published customers would vanish than may.
+
+    Raises:
+        PublicationHeld: It is so.
+    """
     if before and removed / before > max_removed_share:
         raise PublicationHeld(
             f"{removed} of {before} published customers would vanish ({removed / before:.1%}),"
-            f" the limit is {max_removed_share:.1%}: {remedy}",
-            brake,
+            f" the limit is {max_removed_share:.1%}: look at the feeds and at rejected_rows; if it"
+            " is meant, raise publication.max_removed_share for one run",
+            BRAKE,
         )
 
 

@@ -1,6 +1,6 @@
 """What readers are told about what they read: how good it is, and whether it should be newer.
 
-One row, in the published database and beside it as Parquet. Who writes it and when is decided by
+One row; in a published file also beside it as Parquet. Who writes it and when is decided by
 `orchestration.publication` (a new generation) and `orchestration.holding` (none).
 """
 
@@ -116,11 +116,17 @@ def read_status(database: Path) -> PublicationStatus:
         WarehouseError: The file cannot be read, or has no such row.
     """
     with open_database(database, read_only=True) as session:
-        if (SCHEMA, STATUS_TABLE) not in session.relations(database.stem):
-            raise WarehouseError(f"{database.name} does not say how good it is: publish again")
-        rows = session.fetch(
-            f"select {', '.join(PUBLICATION_STATUS.names)} from {SCHEMA}.{STATUS_TABLE}"
-        )
-    if len(rows) != 1:
+        found = None
+        if (SCHEMA, STATUS_TABLE) in session.relations(database.stem):
+            found = status_in(session, SCHEMA)
+    if found is None:
         raise WarehouseError(f"{database.name} does not say how good it is: publish again")
-    return PublicationStatus(*rows[0])
+    return found
+
+
+def status_in(session: Session, schema: str) -> PublicationStatus | None:
+    """Read the row of a schema; None if there is not exactly one."""
+    rows = session.fetch(
+        f"select {', '.join(PUBLICATION_STATUS.names)} from {schema}.{STATUS_TABLE}"
+    )
+    return PublicationStatus(*rows[0]) if len(rows) == 1 else None

@@ -16,14 +16,13 @@ from orchestration.measures.night import Night, Unavailable, judge_night
 from orchestration.measures.segment_usefulness import SegmentVerdict, segment_verdict_rows
 from orchestration.overlay import rules_dir
 from orchestration.provenance import code_hash, day_of_tables, input_hash, own_database
-from orchestration.publication import DATABASE_FILE, published_generation
 from orchestration.rules import read_thresholds
-from orchestration.warehouse import EngineError, WarehouseError, open_database
+from orchestration.shelf import Shelf, shelf_of
+from orchestration.warehouse import EngineError, WarehouseError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import date
-    from pathlib import Path
 
     from orchestration.config import Config
     from orchestration.measures.checks import Definition, Result
@@ -129,9 +128,9 @@ def read_night(session: Session, settings: Settings, config: Config, day: date) 
     tables["schema_problems"] = _or_unavailable(
         lambda: schema_problems(columns_now(session, config), known_columns(session), config)
     )
-    published = settings.published_dir
-    tables["published_as_of"] = _or_unavailable(lambda: _published_as_of(published, day))
-    tables["published_definitions"] = _or_unavailable(lambda: _published_definitions(published))
+    shelf = shelf_of(settings)
+    tables["published_as_of"] = _or_unavailable(lambda: _published_as_of(shelf, day))
+    tables["published_definitions"] = _or_unavailable(lambda: _published_definitions(shelf))
     return Night(day, tables)
 
 
@@ -149,16 +148,18 @@ def _or_unavailable(read: Callable[[], Sequence[Mapping[str, Any]]]) -> Rows:
         return Unavailable(f"it cannot be read ({error.kind})")
 
 
-def _published_as_of(published: Path, day: date) -> list[dict[str, Any]]:
-    made = published_generation(published)
+def _published_as_of(shelf: Shelf, day: date) -> list[dict[str, Any]]:
+    made = shelf.current()
     if made is None:
         return []
     return [{"as_of_date": day, "published_as_of": made.as_of_date}]
 
 
-def _published_definitions(published: Path) -> list[dict[str, Any]]:
+def _published_definitions(shelf: Shelf) -> list[dict[str, Any]]:
     """Read the rules and scorecards of what readers see; nothing if there is none yet."""
-    if not (published / DATABASE_FILE).exists():
+    if shelf.current() is None:
         return []
-    with open_database(published / DATABASE_FILE, read_only=True) as session:
-        return session.fetch_records("select * from published.definition_log order by all")
+    with shelf.opened() as session:
+        return session.fetch_records(
+            "select * from published.definition_log order by definition_id"
+        )

@@ -35,6 +35,8 @@ class Server:
     # It is not part of what is printed.
     password: str = field(default="", repr=False)
     database: str = ""
+    # The role that may read what is published, where the engine has roles.
+    reader: str = ""
 
     @classmethod
     def from_env(cls, target: str) -> "Server":
@@ -46,6 +48,7 @@ class Server:
                 user=os.environ.get("LIFESTAGE_POSTGRES_USER", "lifestage"),
                 password=os.environ.get("LIFESTAGE_POSTGRES_PASSWORD", ""),
                 database=os.environ.get("LIFESTAGE_POSTGRES_DATABASE", "warehouse"),
+                reader=os.environ.get("LIFESTAGE_POSTGRES_READER", "lifestage_reader"),
             )
         if target == "spark":
             return cls(

@@ -1,19 +1,20 @@
-"""Reads a finished, not yet published database back and holds it against what was promised.
+"""Reads finished, not yet published tables back and holds them against what was promised.
 
 Names and types, rows, keys, order, nulls and accepted values, table by table. The promises are
-declared in `orchestration.public_tables`.
+declared in `orchestration.public_tables`; tables of a server have no order, only keys.
 """
 
 from __future__ import annotations
 
 import hashlib
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from orchestration.publication_status import SCHEMA, STATUS_TABLE, PublicationHeld, read_status
 from orchestration.warehouse import WarehouseError, literal, open_database, quoted, read_parquet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from orchestration.generations import TableContent
@@ -63,7 +64,7 @@ def verify_written(
 def verify_promises(
     database: Path, names: Sequence[str], contracts: Mapping[str, TableContract]
 ) -> None:
-    """Hold tables against their contracts.
+    """Hold tables of a file against their contracts.
 
     Raises:
         PublicationHeld: A table has no contract, or breaks it.
@@ -71,12 +72,60 @@ def verify_promises(
     with open_database(database, read_only=True) as session:
         for name in names:
             contract = contracts.get(name)
-            if contract is None:
-                problem = "it has none: declare its columns"
-            else:
-                problem = next(_problems(session, database.stem, name, contract), None)
-            if problem is not None:
-                raise PublicationHeld(f"{name} breaks its contract: {problem}", ("contract",))
+            columns = session.columns(database.stem, SCHEMA, name)
+            refuse_broken(session, f"{SCHEMA}.{quoted(name)}", columns, contract, _order_problems)
+
+
+def refuse_broken(
+    session: Session,
+    relation: str,
+    columns: Columns,
+    contract: TableContract | None,
+    rows_problems: Callable[[Session, str, TableContract], Iterator[str]],
+) -> None:
+    """Hold one table against its contract.
+
+    Args:
+        session: Where it is.
+        relation: The table.
+        columns: Those that it has.
+        contract: What is promised; none is a fault as well.
+        rows_problems: Says what is wrong with rows beside each other.
+
+    Raises:
+        PublicationHeld: The table breaks it.
+    """
+    if contract is None:
+        problem = "it has none: declare its columns"
+    else:
+        # The columns first, because the rest is asked of them.
+        problem = next(
+            chain(
+                _column_problems(columns, contract),
+                _bad_values(session, relation, contract),
+                rows_problems(session, relation, contract),
+            ),
+            None,
+        )
+    if problem is not None:
+        name = relation.rpartition(".")[2].strip('"')
+        raise PublicationHeld(f"{name} breaks its contract: {problem}", ("contract",))
+
+
+def key_problems(session: Session, relation: str, contract: TableContract) -> Iterator[str]:
+    """Count keys that several rows share."""
+    if not contract.key:
+        return
+    key = ", ".join(quoted(column) for column in contract.key)
+    shared = session.fetch(
+        f"select count(*) from (select {key} from {relation} group by {key} having count(*) > 1)"
+        " as shared"
+    )[0][0]
+    if shared:
+        yield (
+            f"{shared} keys ({', '.join(contract.key)}) have several rows;"
+            " look for duplicates and run again"
+        )
 
 
 def column_hash(columns: Columns) -> str:
@@ -85,9 +134,9 @@ def column_hash(columns: Columns) -> str:
     return hashlib.sha256(named.encode()).hexdigest()
 
 
-def _problems(session: Session, database: str, name: str, contract: TableContract) -> Iterator[str]:
-    """Say what is wrong, the columns first because the rest is asked of them."""
-    found = {column: kind for column, kind, _ in session.columns(database, SCHEMA, name)}
+def _column_problems(columns: Columns, contract: TableContract) -> Iterator[str]:
+    """Say which columns are missing, of another type or too many."""
+    found = {column: kind for column, kind, _ in columns}
     for column in contract.columns:
         if column.name not in found:
             yield f"the column {column.name} is missing; mend the model and run again"
@@ -99,8 +148,10 @@ def _problems(session: Session, database: str, name: str, contract: TableContrac
     extra = [column for column in found if column not in contract.names]
     if extra:
         yield f"the column {extra[0]} is not declared; declare it or leave it out"
-    relation = f"{SCHEMA}.{quoted(name)}"
-    yield from _bad_values(session, relation, contract)
+
+
+def _order_problems(session: Session, relation: str, contract: TableContract) -> Iterator[str]:
+    """Count rows that do not lie in the order of their key."""
     order = ", ".join(quoted(column) for column in contract.key or contract.names)
     # Equal rows may stand side by side only where there is no key.
     is_right = ">" if contract.key else ">="

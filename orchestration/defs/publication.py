@@ -1,9 +1,10 @@
 """The last step: what the verdict allows is put in place for readers.
 
 The publication asks for the verdict itself, so that it refuses as well when it is launched alone.
-How it is done without a torn moment is in `orchestration.publication`.
+How it is done without a torn moment is in `orchestration.shelf`.
 """
 
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -14,7 +15,6 @@ from orchestration.defs.measurement import KEYS as MEASURED
 from orchestration.defs.steps import (
     TURN,
     refused,
-    report_writer,
     retry_policy,
     telling_readers,
 )
@@ -22,15 +22,12 @@ from orchestration.erasure.traces import sweep
 from orchestration.partitions import day_of_run
 from orchestration.provenance import code_hash
 from orchestration.publication import (
-    DATABASE_FILE,
-    PARQUET,
     PUBLIC_TABLES,
     Generation,
     PublicationHeld,
-    publish,
 )
-from orchestration.publication_status import read_status
 from orchestration.settings import Settings
+from orchestration.shelf import Shelf, report_writer, shelf_of
 from orchestration.translator import freshness_promise
 
 PUBLICATION_KEY = dg.AssetKey(["published", "lifestage"])
@@ -50,15 +47,16 @@ def publication_asset(
         partitions: The as-of dates.
         built: What dbt builds; of it the public tables come first.
     """
+    shelf = shelf_of(settings)
     sources = [dg.AssetKey([table.schema, table.name]) for table in PUBLIC_TABLES]
 
     @dg.asset(
         key=PUBLICATION_KEY,
         deps=[*(key for key in sources if key in built), *MEASURED.values(), VERDICT_KEY],
         group_name="published",
-        kinds={"duckdb", "parquet"} if config.publication.parquet else {"duckdb"},
-        description="The database that readers open, and Parquet files beside it: the public"
-        " tables of one generation, put in place in one step.",
+        kinds=shelf.kinds(config.publication),
+        description="What readers open: the public tables of one generation, put in place in one"
+        " step.",
         owners=["data@example.com"],
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
@@ -69,37 +67,32 @@ def publication_asset(
     def publication(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         with telling_readers(context, config, settings):
             try:
-                made = publish(
-                    settings.warehouse_path,
-                    settings.published_dir,
+                made = shelf.publish(
+                    config.publication,
                     day_of_run(context),
                     code_hash=code_hash(settings, config),
-                    max_removed_share=config.publication.max_removed_share,
-                    with_parquet=config.publication.parquet,
-                    keep_generations=config.publication.keep_generations,
                     report=report_writer(config),
-                    memory_limit=settings.memory_limit,
-                    threads=settings.threads,
                 )
             except PublicationHeld as held:
                 raise refused(f"publication held: {held}") from held
             sweep(settings)
-        return dg.MaterializeResult(metadata=_shown(made, settings, config))
+        return dg.MaterializeResult(metadata=_shown(made, shelf, config))
 
     return publication
 
 
-def _shown(made: Generation, settings: Settings, config: Config) -> dict[str, Any]:
+def _shown(made: Generation, shelf: Shelf, config: Config) -> dict[str, Any]:
     rows = "\n".join(f"| {table.name} | {table.rows:,} |" for table in made.tables)
-    told = read_status(settings.published_dir / DATABASE_FILE)
-    shown: dict[str, Any] = {
-        "verdict": told.verdict,
+    places = {
+        name: dg.MetadataValue.path(place) if isinstance(place, Path) else place
+        for name, place in shelf.places(config.publication).items()
+        if name != "report"
+    }
+    return {
+        "verdict": shelf.status().verdict,
         "generation": made.generation,
         "as_of_date": made.as_of_date.isoformat(),
         "is_new": made.is_new,
         "tables": dg.MetadataValue.md(f"| table | rows |\n|:--|--:|\n{rows}"),
-        "database": dg.MetadataValue.path(settings.published_dir / DATABASE_FILE),
+        **places,
     }
-    if config.publication.parquet:
-        shown["parquet"] = dg.MetadataValue.path(settings.published_dir / PARQUET)
-    return shown

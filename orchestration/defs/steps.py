@@ -4,19 +4,17 @@ A refusal (of a file, a rule, a publication) will be the same refusal a minute l
 trouble of the machine is retried. When a step gives up, readers are told that the night was held.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
-from functools import partial
-from pathlib import Path
 
 import dagster as dg
 
 from orchestration.config import Config
 from orchestration.erasure.published import redact_published
-from orchestration.holding import hold
 from orchestration.partitions import day_of_run
 from orchestration.publication_status import PublicationHeld
 from orchestration.settings import Settings
+from orchestration.shelf import report_writer, shelf_of
 from orchestration.warehouse import EngineError, WarehouseError, only_writer
 
 TURN = "turn"
@@ -34,15 +32,6 @@ def retry_policy(settings: Settings) -> dg.RetryPolicy:
 def refused(reason: str) -> dg.Failure:
     """Make the failure that is final: one line that says what and what to do."""
     return dg.Failure(description=reason, allow_retries=False)
-
-
-def report_writer(config: Config) -> Callable[[Path, Path], None] | None:
-    """Return what writes the report of a published database, if there shall be one."""
-    if not config.publication.report:
-        return None
-    from orchestration.report import write_report  # noqa: PLC0415 - only needed at the very end
-
-    return partial(write_report, currency=config.currency)
 
 
 def turn_on_warehouse(settings: Settings) -> dg.ResourceDefinition:
@@ -90,8 +79,7 @@ def tell_readers(
     elif isinstance(error, dg.Failure) and error.description:
         reason = error.description
     try:
-        hold(
-            settings.published_dir,
+        shelf_of(settings).hold(
             day_of_run(context),
             reason,
             held_by=held.held_by if held is not None else (),

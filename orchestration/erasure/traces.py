@@ -24,7 +24,7 @@ from orchestration.erasure.requests import (
     has_requests,
     is_erased,
 )
-from orchestration.generations import forget_past
+from orchestration.shelf import shelf_of
 from orchestration.warehouse import (
     DUCKDB,
     WarehouseError,
@@ -137,7 +137,7 @@ def sweep(settings: Settings) -> int:
         asked = count_open(session)
         if not asked:
             return 0
-        forget_past(settings.published_dir)
+        shelf_of(settings).forget_past()
         remove_deliveries(settings)
         if ledger_members(session):
             add_duty(session, LEDGER)

@@ -1,4 +1,4 @@
-"""What the report asks of a published database: sums and small tables, never a single customer.
+"""What the report asks of published tables: sums and small tables, never a single customer.
 
 Tables that an older file does not have, or columns it lacks, read as empty. What is made of the
 rows is the business of the figures and of `report.findings`.
@@ -6,10 +6,10 @@ rows is the business of the figures and of `report.findings`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from orchestration.publication_status import SCHEMA
+from orchestration.publication_status import PUBLICATION_STATUS, SCHEMA
 from orchestration.report.queries_audiences import Audiences, read_audiences
 from orchestration.warehouse import open_database, quoted
 
@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
+    from orchestration.publication_status import PublicationStatus
     from orchestration.warehouse import Session
 
 Row: TypeAlias = dict[str, Any]
 TOTALS = ("as_of_date", "customers", "prospects", "monetary", "orders", "newest_order")
 REVENUE = ("revenue", "orders", "revenue_before")
-EVERYTHING = "select * from source order by all"
+EVERYTHING = "select * from source order by everything"
 
 
 @dataclass(frozen=True)
@@ -76,14 +77,15 @@ class Contents:
 
 
 class Published:
-    """The tables of a published file, as far as it has them."""
+    """The published tables of a schema, as far as it has them."""
 
-    def __init__(self, session: Session, database: str) -> None:
+    def __init__(self, session: Session, database: str, schema: str) -> None:
         self._session = session
+        self._schema = schema
         self._columns = {
-            name: {column for column, _, _ in session.columns(database, schema, name)}
-            for schema, name in session.relations(database)
-            if schema == SCHEMA
+            name: {column for column, _, _ in session.columns(database, place, name)}
+            for place, name in session.relations(database)
+            if place == schema
         }
 
     def has(self, table: str) -> bool:
@@ -102,7 +104,8 @@ class Published:
         Args:
             table: The table; if it is not there, there are no rows.
             columns: The columns that the query needs, with spaces between; missing ones are null.
-            query: SQL over `source`, which is the table with these columns.
+            query: SQL over `source`, which is the table with these columns; `order by everything`
+                at its end stands for all of them in their order.
             parameters: Values bound to the query.
         """
         there = self._columns.get(table)
@@ -111,7 +114,10 @@ class Published:
         chosen = ", ".join(
             quoted(name) if name in there else f"null as {quoted(name)}" for name in columns.split()
         )
-        source = f"with source as (select {chosen} from {SCHEMA}.{quoted(table)})"
+        source = f"with source as (select {chosen} from {self._schema}.{quoted(table)})"
+        if query.endswith(" everything"):
+            places = ", ".join(str(place) for place, _ in enumerate(columns.split(), start=1))
+            query = query.removesuffix("everything") + places
         return self._session.fetch_records(f"{source} {query}", parameters)
 
     def row(
@@ -129,35 +135,52 @@ def read_contents(database: Path) -> Contents:
         WarehouseError: The file is missing, damaged, or in use by another process.
     """
     with open_database(database, read_only=True) as session:
-        published = Published(session, database.stem)
-        totals = dict.fromkeys(TOTALS) | _totals(published)
-        status = published.row(
-            "publication_status",
-            "as_of_date generation verdict approved_checks is_held held_since held_as_of held_by"
-            " held_reason days_behind",
-        )
-        manifest = published.row("manifest", "generation as_of_date")
-        as_of = status.get("as_of_date") or manifest.get("as_of_date") or totals.get("as_of_date")
-        return Contents(
-            as_of=as_of,
-            generation=status.get("generation") or manifest.get("generation"),
-            status=status,
-            totals=totals,
-            revenue=dict.fromkeys(REVENUE) | _revenue(published, as_of),
-            intake=_intake(published),
-            **_customers(published, as_of),
-            **_history(published),
-            **_judgements(published),
-            profiles=_profiles(published),
-            performance=_performance(published),
-            definitions=published.rows(
-                "segment_definitions",
-                "kind name rank label description definition purpose action channel objective"
-                " objective_metric objective_target reviewed_on",
-                "select * from source order by kind, rank desc, name",
-            ),
-            audiences=read_audiences(published, as_of),
-        )
+        return contents_of(session, database.stem)
+
+
+def contents_of(
+    session: Session,
+    database: str,
+    schema: str = SCHEMA,
+    told: PublicationStatus | None = None,
+) -> Contents:
+    """Read what the page shows of the tables of a schema.
+
+    Args:
+        session: Where they are.
+        database: The name of the database in the session.
+        schema: The schema.
+        told: What readers are told, if it is not yet in the table.
+    """
+    published = Published(session, database, schema)
+    totals = dict.fromkeys(TOTALS) | _totals(published)
+    status = (
+        asdict(told)
+        if told is not None
+        else published.row("publication_status", " ".join(PUBLICATION_STATUS.names))
+    )
+    manifest = published.row("manifest", "generation as_of_date")
+    as_of = status.get("as_of_date") or manifest.get("as_of_date") or totals.get("as_of_date")
+    return Contents(
+        as_of=as_of,
+        generation=status.get("generation") or manifest.get("generation"),
+        status=status,
+        totals=totals,
+        revenue=dict.fromkeys(REVENUE) | _revenue(published, as_of),
+        intake=_intake(published),
+        **_customers(published, as_of),
+        **_history(published),
+        **_judgements(published),
+        profiles=_profiles(published),
+        performance=_performance(published),
+        definitions=published.rows(
+            "segment_definitions",
+            "kind name rank label description definition purpose action channel objective"
+            " objective_metric objective_target reviewed_on",
+            "select * from source order by kind, rank desc, name",
+        ),
+        audiences=read_audiences(published, as_of),
+    )
 
 
 def _totals(published: Published) -> Row:
@@ -237,13 +260,21 @@ def _customers(published: Published, as_of: date | None) -> dict[str, list[Row]]
             select r_score, f_score, segment, count(*) as customers, sum(monetary) as monetary
             from source where segment is not null group by r_score, f_score, segment
         )
+        , ranked as (
+            select
+                *,
+                row_number() over (
+                    partition by r_score, f_score order by customers desc, segment
+                ) as place
+            from cells
+        )
         select
             r_score,
             f_score,
             sum(customers) as customers,
             sum(monetary) as monetary,
-            first(segment order by customers desc, segment) as main_segment
-        from cells group by r_score, f_score order by r_score, f_score
+            max(segment) filter (where place = 1) as main_segment
+        from ranked group by r_score, f_score order by r_score, f_score
         """,
     )
     stages = published.rows(
@@ -289,7 +320,10 @@ def _history(published: Published) -> dict[str, list[Row]]:
         from source, span
         where
             date_day > last_day - 735
-            and (last_day - first_day <= 120 or (last_day - date_day) % 7 = 0)
+            and (
+                date_diff('day', first_day, last_day) <= 120
+                or date_diff('day', date_day, last_day) % 7 = 0
+            )
         order by date_day, segment
         """,
     )
@@ -315,7 +349,7 @@ def _history(published: Published) -> dict[str, list[Row]]:
         published.rows(
             "segment_migrations",
             "period period_start from_segment to_segment cause customers monetary share_of_from",
-            "select * from source where period = ? and period_start = ? order by all",
+            "select * from source where period = ? and period_start = ? order by everything",
             [complete[-1]["period"], complete[-1]["period_start"]],
         )
         if complete
@@ -341,7 +375,7 @@ def _judgements(published: Published) -> dict[str, list[Row]]:
             select distinct as_of_date from source order by as_of_date desc limit 30
         )
         select as_of_date, status, count(*) as results
-        from source semi join nights using (as_of_date)
+        from source where as_of_date in (select as_of_date from nights)
         group by as_of_date, status order by as_of_date, status
         """,
     )
@@ -375,7 +409,7 @@ def _performance(published: Published) -> list[Row]:
             select distinct period_start from source order by period_start desc limit 13
         )
         select source.*, period_end = last_day(period_start) as is_complete
-        from source semi join months using (period_start)
+        from source where period_start in (select period_start from months)
         order by period_start, rank desc, segment
         """,
     )

@@ -18,8 +18,10 @@ from orchestration.warehouse.opening import (
     POSTGRES,
     SPARK,
     has_warehouse,
+    open_server,
     open_warehouse,
 )
+from orchestration.warehouse.server import ServerSession
 from orchestration.warehouse.session import (
     SMALL_RESULT,
     EngineError,
@@ -41,6 +43,7 @@ __all__ = [
     "DuckdbSession",
     "EngineError",
     "Parameters",
+    "ServerSession",
     "Session",
     "WarehouseError",
     "attach",
@@ -50,6 +53,7 @@ __all__ = [
     "only_writer",
     "open_database",
     "open_scratch",
+    "open_server",
     "open_warehouse",
     "quoted",
     "read_parquet",

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from orchestration.warehouse.duckdb_files import open_database
+from orchestration.warehouse.server import ServerSession
 from orchestration.warehouse.session import WarehouseError
 
 if TYPE_CHECKING:
@@ -51,6 +52,19 @@ def open_warehouse(settings: Settings, *, read_only: bool) -> Generator[Session]
         raise WarehouseError(
             f"LIFESTAGE_TARGET is {settings.target}: it must be one of {', '.join(ENGINES)}"
         )
+
+
+@contextmanager
+def open_server(settings: Settings) -> Generator[ServerSession]:
+    """Open the warehouse of an installation whose tables lie on a server.
+
+    Raises:
+        WarehouseError: They lie in a file, or there is no way in.
+    """
+    with open_warehouse(settings, read_only=False) as session:
+        if not isinstance(session, ServerSession):
+            raise WarehouseError(f"LIFESTAGE_TARGET is {settings.target}, which is no server")
+        yield session
 
 
 def has_warehouse(settings: Settings) -> bool:

@@ -18,10 +18,10 @@ from sqlglot import exp
 
 from orchestration.warehouse.dialects import Statement, read, spread_rows
 from orchestration.warehouse.duckdb_files import open_scratch
+from orchestration.warehouse.postgres_views import PostgresViews
 from orchestration.warehouse.session import (
     EngineError,
     Parameters,
-    Session,
     WarehouseError,
     literal,
     quoted,
@@ -63,7 +63,7 @@ BY_BYTES = re.compile(r"C|POSIX|C\.(?:UTF-8|utf8)")
 NUMERIC = re.compile(r"numeric(?:\((\d+), ?(\d+)\))?")
 
 
-class PostgresSession(Session):
+class PostgresSession(PostgresViews):
     """A connection to a server."""
 
     def __init__(self, connection: psycopg.Connection[Any], database: str) -> None:
@@ -103,9 +103,13 @@ class PostgresSession(Session):
 
     def comment(self, relation: str, column: str, text: str) -> None:
         """Say in the warehouse what a column of a table means."""
+        self.plain(f"comment on column {relation}.{quoted(column)} is {literal(text)}")
+
+    def plain(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Run a statement in the server's own words and fetch its rows, if it has any."""
         with _told():
-            said = f"comment on column {relation}.{quoted(column)} is {literal(text)}"
-            self.connection.execute(said.encode())
+            cursor = self.connection.execute(sql.encode(), values or None)
+            return cursor.fetchall() if cursor.description else []
 
     def add_from_file(
         self, relation: str, query: str, parameters: Sequence[Any], work: Path
