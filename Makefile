@@ -54,7 +54,7 @@ run: install
 test: install browser server java lint
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-# What `make test` has no time for: every test of dbt on every engine, on two nights.
+# What `make test` has no time for: the data tests of dbt on every engine, on two nights.
 parity: install server java
 	$(BIN)/pytest -m large
 

@@ -154,10 +154,7 @@ def replace_day(
 def add_rows(session: Session, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Add rows, each a value per column of the contract."""
     names = TABLES[name].names
-    places = ", ".join("?" for _ in names)
-    statement = f"insert into {SCHEMA}.{name} ({', '.join(names)}) values ({places})"
-    for row in rows:
-        session.run(statement, [row[column] for column in names])
+    session.insert(f"{SCHEMA}.{name}", names, [[row[column] for column in names] for row in rows])
 
 
 def read_rows(session: Session, database: str, name: str, as_of_date: date) -> list[dict[str, Any]]:

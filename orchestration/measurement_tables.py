@@ -187,7 +187,5 @@ def write_rows(session: Session, rows: Mapping[str, Sequence[Mapping[str, Any]]]
         session.run(f"create or replace table {SCHEMA}.{name} ({columns})")
         comments = [(column.name, column.description) for column in contract.columns]
         describe_table(session, f"{SCHEMA}.{name}", comments)
-        places = ", ".join("?" for _ in contract.columns)
-        for row in rows[name]:
-            values = [row[column] for column in contract.names]
-            session.run(f"insert into {SCHEMA}.{name} values ({places})", values)
+        values = [[row[column] for column in contract.names] for row in rows[name]]
+        session.insert(f"{SCHEMA}.{name}", contract.names, values)

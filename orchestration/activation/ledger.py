@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 SCHEMA = "delivery"
 SENDING = "delivery_sending"
 OUTCOMES = "delivery_outcomes"
+TOLD = "delivery_told"
 OUTCOMES_PER_CHANGE = 5000
 
 AUDIENCE = Column("audience", "VARCHAR", "The audience.")
@@ -439,29 +440,24 @@ def _whole(delivery: Delivery) -> list[Any]:
 
 
 def _stage_outcomes(session: Session, outcomes: Sequence[Outcome]) -> None:
+    columns = ("idempotency_key", "status", "reason")
+    listed = ", ".join(f"{name} varchar" for name in columns)
+    session.run(f"create or replace temp table {TOLD} ({listed})")
+    session.insert(
+        TOLD, columns, [(one.idempotency_key, one.status, one.reason) for one in outcomes]
+    )
     session.run(
         f"""
         create or replace temp table {OUTCOMES} as
-        with told as (
-            select
-                unnest(?::varchar[]) as idempotency_key,
-                unnest(?::varchar[]) as status,
-                unnest(?::varchar[]) as reason
-        ),
-        worst as (
+        with worst as (
             select idempotency_key, max(status) as status, max(reason) as reason
-            from told
+            from {TOLD}
             group by idempotency_key
         )
         select sending.*, worst.status, if(worst.status = 'accepted', '', worst.reason) as reason
         from {SENDING} as sending
         inner join worst on sending.idempotency_key = worst.idempotency_key
-        """,
-        [
-            [outcome.idempotency_key for outcome in outcomes],
-            [outcome.status for outcome in outcomes],
-            [outcome.reason for outcome in outcomes],
-        ],
+        """
     )
 
 

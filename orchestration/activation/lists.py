@@ -31,6 +31,9 @@ _MAILBOX = r"""if(
                     replace(regexp_replace(lower(email), '(\+.*)?@.*', ''), '.', '') || '@gmail',
                     regexp_replace(regexp_replace(lower(email), '\s', '', 'g'), '\+[^@]*@', '@')
                 )"""
+DESIRED_COLUMNS = (
+    *("audience", "destination", "customer_id", "member_key", "row_hash", "email", "phone"),
+)
 # What the reasons of the models mean for somebody who is a member elsewhere.
 CAUSES = {"suppressed": "suppression", "no_consent": "consent", "under_age": "consent"}
 
@@ -44,10 +47,8 @@ def desired_members(session: Session, audience: Audience, destination: Destinati
     Returns:
         Members whose address and number the destination cannot use; they are left out.
     """
-    session.run(
-        f"create or replace temp table {DESIRED} (audience varchar, destination varchar,"
-        " customer_id varchar, member_key varchar, row_hash varchar, email varchar, phone varchar)"
-    )
+    columns = ", ".join(f"{name} varchar" for name in DESIRED_COLUMNS)
+    session.run(f"create or replace temp table {DESIRED} ({columns})")
     session.run(f"create or replace temp table {IDENTIFIERS} (customer_id varchar, value varchar)")
     unusable = 0
     for page in _pages(session, audience.audience):
@@ -55,12 +56,8 @@ def desired_members(session: Session, audience: Audience, destination: Destinati
         usable = [row for row in rows if row is not None]
         unusable += len(rows) - len(usable)
         if usable:
-            columns = [list(column) for column in zip(*usable, strict=True)]
-            session.run(
-                f"insert into {DESIRED} select ?, ?, unnest(?::varchar[]), unnest(?::varchar[]),"
-                " unnest(?::varchar[]), unnest(?::varchar[]), unnest(?::varchar[])",
-                [audience.audience, destination.destination, *columns],
-            )
+            place = (audience.audience, destination.destination)
+            session.insert(DESIRED, DESIRED_COLUMNS, [(*place, *row) for row in usable])
         _note_identifiers(session, page)
     return unusable
 
@@ -140,11 +137,7 @@ def _note_identifiers(session: Session, page: list[tuple[Any, ...]]) -> None:
         texts = [number, number and number.removeprefix("+"), email and email.strip().lower()]
         found += [(customer_id, _hash(text)) for text in texts if text]
     if found:
-        ids, values = zip(*found, strict=True)
-        session.run(
-            f"insert into {IDENTIFIERS} select unnest(?::varchar[]), unnest(?::varchar[])",
-            [list(ids), list(values)],
-        )
+        session.insert(IDENTIFIERS, ("customer_id", "value"), found)
 
 
 def _hash(text: str) -> str:

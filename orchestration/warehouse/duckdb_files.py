@@ -78,6 +78,14 @@ class DuckdbSession(Session):
         self.run(f"insert into {relation} {query}", parameters)
         self.run("reset preserve_insertion_order")
 
+    def insert(self, relation: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Add rows that Python holds to a table."""
+        if rows:
+            named = ", ".join(quoted(column) for column in columns)
+            places = ", ".join("unnest(?)" for _ in columns)
+            values = [list(column) for column in zip(*rows, strict=True)]
+            self.run(f"insert into {relation} ({named}) select {places}", values)
+
     def compact(self) -> None:
         """Write everything into the file; blocks of it that are not used keep what they held."""
         self.run("checkpoint")

@@ -43,6 +43,11 @@ def open_warehouse(settings: Settings, *, read_only: bool) -> Generator[Session]
 
         with open_postgres(settings.server) as session:
             yield session
+    elif settings.target == SPARK:
+        from orchestration.warehouse.spark import open_spark  # noqa: PLC0415 - an extra
+
+        with open_spark(settings.server) as session:
+            yield session
     else:
         raise WarehouseError(
             f"LIFESTAGE_TARGET is {settings.target}: it must be one of {', '.join(ENGINES)}"

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Generator
     from pathlib import Path
 
 # Values of a statement, in order or by name.
@@ -105,18 +105,15 @@ class Session(ABC):
             EngineError: The engine refuses it.
         """
 
-    def insert(self, relation: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        """Add a few rows to a table.
+    @abstractmethod
+    def insert(self, relation: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Add rows that Python holds to a table.
 
         Args:
             relation: The table.
             columns: Its columns that get values.
             rows: A value per column.
         """
-        places = ", ".join("?" for _ in columns)
-        named = ", ".join(quoted(column) for column in columns)
-        for row in rows:
-            self.run(f"insert into {relation} ({named}) values ({places})", list(row))
 
     def begin(self) -> None:
         """Begin a change that is kept whole or not at all."""

@@ -1,0 +1,270 @@
+"""Spark as the warehouse, through its Thrift server; types and values look as those of DuckDB.
+
+Plain Spark keeps tables as files that nobody changes, and knows no transactions: a change of rows
+writes the table anew, and a change of several statements that is broken off stays half done. What
+is done about that is the business of the callers, who do everything again.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pyhive import exc, hive
+from sqlglot import exp
+from thrift.Thrift import TException
+
+from orchestration.warehouse.dialects import read, spread_rows
+from orchestration.warehouse.duckdb_files import open_scratch, write_parquet
+from orchestration.warehouse.session import (
+    EngineError,
+    Parameters,
+    Session,
+    WarehouseError,
+)
+from orchestration.warehouse.spark_changes import counted, rewritten
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from orchestration.settings import Server
+
+DIALECT = "spark"
+CATALOG = "spark_catalog"
+# Tables that live as long as a session; a name without a schema is looked for here.
+WORK = "lifestage_work"
+REWRITTEN = f"{WORK}.rewritten"
+ROWS_PER_INSERT = 1000
+OWN_TYPES = {
+    "string": "VARCHAR",
+    "tinyint": "TINYINT",
+    "smallint": "SMALLINT",
+    "int": "INTEGER",
+    "bigint": "BIGINT",
+    "float": "FLOAT",
+    "double": "DOUBLE",
+    "boolean": "BOOLEAN",
+    "date": "DATE",
+    "timestamp": "TIMESTAMP WITH TIME ZONE",
+    "timestamp_ntz": "TIMESTAMP",
+}
+
+
+class SparkSession(Session):
+    """A connection to a Thrift server."""
+
+    def __init__(self, connection: hive.Connection) -> None:
+        self.connection = connection
+        self.database = CATALOG
+
+    def run(self, sql: str, parameters: Parameters = ()) -> None:
+        """Run a statement to its end; one that changes rows writes its table anew."""
+        tree = _tree(sql, parameters)
+        if isinstance(tree, (exp.Update, exp.Delete)):
+            self._rewrite(tree)
+        elif isinstance(tree, exp.Alter):
+            self._add_columns(tree)
+        elif not isinstance(tree, (exp.Transaction, exp.Commit, exp.Rollback)):
+            for said in _said(tree):
+                self._executed(said)
+
+    def begin(self) -> None:
+        """Do nothing: there are no transactions."""
+
+    def commit(self) -> None:
+        """Do nothing: what was done is kept already."""
+
+    def rollback(self) -> None:
+        """Do nothing: what was done is kept."""
+
+    def relations(self, database: str) -> set[tuple[str, str]]:
+        """Name the tables and views as pairs of schema and name."""
+        del database  # a session sees one catalog
+        schemas = [row[0] for row in self._executed("show databases").fetchall()]
+        return {
+            (schema, row[1])
+            for schema in schemas
+            for row in self._executed(f"show tables in `{schema}`").fetchall()
+        }
+
+    def columns(self, database: str, schema: str, name: str) -> list[tuple[str, str, str | None]]:
+        """Name the columns of a table or view in order, each with type and comment."""
+        if (schema, name) not in self.relations(database):
+            return []
+        found = []
+        for column, kind, comment in self._executed(f"describe `{schema}`.`{name}`").fetchall():
+            if not column or column.startswith("#"):
+                break
+            found.append((column, _own_type(kind), comment or None))
+        return found
+
+    def shape(self, query: str) -> list[tuple[str, str]]:
+        """Name the columns that a query without values gives, each with its type."""
+        (said,) = _said(_tree(query, ()))
+        rows = self._executed(f"describe query {said}").fetchall()
+        return [(row[0], _own_type(row[1])) for row in rows]
+
+    def comment(self, relation: str, column: str, text: str) -> None:
+        """Say in the warehouse what a column of a table means."""
+        said = exp.Literal.string(text).sql(DIALECT)
+        self._executed(
+            f"alter table {relation.replace(chr(34), '`')} change column `{column}` comment {said}"
+        )
+
+    def compact(self) -> None:
+        """Do nothing: a table that is written anew leaves no file of the old one."""
+
+    def insert(self, relation: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Add rows that Python holds to a table, many at once."""
+        named = ", ".join(f"`{column}`" for column in columns)
+        place = relation.replace('"', "`")
+        for start in range(0, len(rows), ROWS_PER_INSERT):
+            values = ", ".join(
+                f"({', '.join(exp.convert(value).sql(DIALECT) for value in row)})"
+                for row in rows[start : start + ROWS_PER_INSERT]
+            )
+            self._executed(f"insert into {place} ({named}) values {values}")
+
+    def add_from_file(
+        self, relation: str, query: str, parameters: Sequence[Any], work: Path
+    ) -> None:
+        """Add what DuckDB reads from a file, through a Parquet file that the workers can read."""
+        place = relation.replace('"', "`")
+        with tempfile.TemporaryDirectory(dir=work, prefix="load-") as folder:
+            rows = Path(folder) / "rows.parquet"
+            with open_scratch() as files:
+                files.run("create table rows_of_file as " + query, parameters)
+                write_parquet(files, "select * from rows_of_file", rows)
+            # Columns go by their place, as everywhere else.
+            names = ", ".join(f"`{name}`" for name, _, _ in self.columns(CATALOG, *_parts(place)))
+            self._executed(f"insert into {place} ({names}) select * from parquet.`{rows}`")
+
+    def _fetch(
+        self, sql: str, parameters: Parameters, most: int
+    ) -> tuple[list[str], list[tuple[Any, ...]]]:
+        tree = _tree(sql, parameters)
+        if isinstance(tree, (exp.Update, exp.Delete)):
+            changed = self._executed(counted(tree).sql(DIALECT)).fetchall()
+            self._rewrite(tree)
+            return ["count"], changed
+        (said,) = _said(tree)
+        cursor = self._executed(said)
+        described = cursor.description or ()
+        rows = cursor.fetchmany(most)
+        cursor.close()
+        kinds = [column[1] for column in described]
+        names = [column[0].rpartition(".")[2] for column in described]
+        return names, [_own_values(row, kinds) for row in rows]
+
+    def _rewrite(self, tree: exp.Update | exp.Delete) -> None:
+        """Write a table anew: beside it first, because what is overwritten cannot be read."""
+        place = tree.this.copy()
+        place.set("alias", None)
+        columns = [name for name, _, _ in self.columns(CATALOG, *_parts(place.sql(DIALECT)))]
+        query = rewritten(tree, columns).sql(DIALECT)
+        self._executed(f"drop table if exists {REWRITTEN}")
+        self._executed(f"create table {REWRITTEN} using parquet as {query}")
+        self._executed(f"insert overwrite table {place.sql(DIALECT)} select * from {REWRITTEN}")
+        self._executed(f"drop table {REWRITTEN}")
+
+    def _add_columns(self, tree: exp.Alter) -> None:
+        """Add the columns that a table lacks."""
+        place = tree.this.sql(DIALECT)
+        there = {name for name, _, _ in self.columns(CATALOG, *_parts(place))}
+        for action in tree.args["actions"]:
+            if action.name not in there:
+                self._executed(f"alter table {place} add columns ({action.sql(DIALECT)})")
+
+    def _executed(self, said: str) -> hive.Cursor:
+        cursor = self.connection.cursor()
+        try:
+            cursor.execute(said)
+        except (exc.Error, TException) as error:
+            raise EngineError(type(error).__name__, str(error)) from error
+        return cursor
+
+
+@contextmanager
+def open_spark(server: Server) -> Generator[SparkSession]:
+    """Open a connection for the time of the block; what is kept for its time goes with it.
+
+    Args:
+        server: Where the Thrift server is and who asks.
+
+    Raises:
+        WarehouseError: There is no way in.
+    """
+    try:
+        connection = hive.connect(server.host, server.port, username=server.user)
+    except (exc.Error, TException, OSError) as error:
+        raise WarehouseError(
+            f"Spark at {server.host}:{server.port} lets nobody in ({type(error).__name__}):"
+            " look at LIFESTAGE_SPARK_HOST and LIFESTAGE_SPARK_PORT"
+        ) from error
+    session = SparkSession(connection)
+    try:
+        session.run(f"drop schema if exists {WORK} cascade")
+        session.run(f"create schema {WORK}")
+        session._executed(f"use {WORK}")  # noqa: SLF001 - of this very module
+        yield session
+    finally:
+        session.run(f"drop schema if exists {WORK} cascade")
+        connection.close()
+
+
+def _tree(sql: str, parameters: Parameters) -> exp.Expr:
+    """Read a statement and write its values into it: the server binds none."""
+    statement = read(sql)
+    values = statement.values(parameters)
+    filled = statement.filled(
+        {name: exp.convert(value) for name, value in zip(statement.names, values, strict=True)}
+    )
+    return spread_rows(filled).transform(_in_own_words)
+
+
+def _in_own_words(node: exp.Expr) -> exp.Expr:
+    """Say what sqlglot leaves as it is."""
+    if isinstance(node, exp.Anonymous) and node.name.lower() == "to_years":
+        return exp.func("make_ym_interval", *node.expressions)
+    if isinstance(node, exp.Anonymous) and node.name.lower() == "regexp_full_match":
+        text, pattern = node.expressions
+        return exp.RegexpLike(this=text, expression=exp.Literal.string(f"^(?:{pattern.name})$"))
+    return node
+
+
+def _said(tree: exp.Expr) -> tuple[str, ...]:
+    """Say a statement in Spark's words; a table is of Parquet, and no table is for a session."""
+    if not isinstance(tree, exp.Create) or tree.kind != "TABLE":
+        return (tree.sql(DIALECT),)
+    made = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
+    before = (f"drop table if exists {made.sql(DIALECT)}",) if tree.args.get("replace") else ()
+    kept = " if not exists" if tree.args.get("exists") else ""
+    query = f" as {tree.expression.sql(DIALECT)}" if tree.expression else ""
+    return (*before, f"create table{kept} {tree.this.sql(DIALECT)} using parquet{query}")
+
+
+def _parts(place: str) -> tuple[str, str]:
+    """Split what names a table into schema and name."""
+    schema, _, name = place.replace("`", "").rpartition(".")
+    return schema.removeprefix(f"{CATALOG}.") or WORK, name
+
+
+def _own_type(kind: str) -> str:
+    if kind.startswith("decimal"):
+        return kind.upper().replace(" ", "")
+    return OWN_TYPES.get(kind, kind.upper())
+
+
+def _own_values(row: Sequence[Any], kinds: list[str]) -> tuple[Any, ...]:
+    return tuple(_own_value(value, kind) for value, kind in zip(row, kinds, strict=True))
+
+
+def _own_value(value: Any, kind: str) -> Any:
+    if kind == "DATE_TYPE" and isinstance(value, str):
+        return date.fromisoformat(value)
+    if kind == "TIMESTAMP_TYPE" and isinstance(value, datetime):
+        return value.replace(tzinfo=UTC)
+    return value
