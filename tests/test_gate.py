@@ -426,7 +426,10 @@ def test_a_failed_write_leaves_the_verdict_before(judged: Path) -> None:
     before = rows_of(judged)
     unwritable = replace(GOOD[0], message=None)
     change(judged, "alter table checks.check_results alter column message set not null")
-    with open_database(judged, read_only=False) as session, pytest.raises(Exception, match="ConstraintException"):
+    with (
+        open_database(judged, read_only=False) as session,
+        pytest.raises(Exception, match="ConstraintException"),
+    ):
         record(session, (unwritable, *GOOD[1:]))
 
     assert rows_of(judged) == before

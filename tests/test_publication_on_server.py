@@ -373,13 +373,13 @@ class TestReaders:
         put(settings)
         run_as_owner(settings, "create schema bi")
         run_as_owner(settings, "create view bi.all as select * from published.customers")
-        make_judged(settings, 60, extra=", 'calm' as mood")
+        make_judged(settings, 60, mood="calm")
         put(settings, contracts=with_mood())
         assert ask_as(settings, "select distinct mood from published.customers") == [("calm",)]
         assert ask_as(settings, "select count(*) from bi.all") == [(60,)]
 
     def test_other_columns_need_the_views_on_top_to_go(self, settings: Settings) -> None:
-        make_judged(settings, 50, extra=", 'calm' as mood")
+        make_judged(settings, 50, mood="calm")
         put(settings, contracts=with_mood())
         run_as_owner(settings, "create schema bi")
         run_as_owner(
