@@ -21,7 +21,14 @@ from orchestration.measures.checks import STATUSES, Definition, Result, Status
 from orchestration.overlay import OVERLAYS_DIR, SEEDS_DIR, rules_dir
 from orchestration.provenance import OriginError, code_hash, mark_built
 from orchestration.settings import Settings
-from orchestration.warehouse import Session, attach, open_database, open_scratch, transaction
+from orchestration.warehouse import (
+    EngineError,
+    Session,
+    attach,
+    open_database,
+    open_scratch,
+    transaction,
+)
 from tests.small_warehouse import (
     CODE,
     DAY,
@@ -426,10 +433,8 @@ def test_a_failed_write_leaves_the_verdict_before(judged: Path) -> None:
     before = rows_of(judged)
     unwritable = replace(GOOD[0], message=None)
     change(judged, "alter table checks.check_results alter column message set not null")
-    with (
-        open_database(judged, read_only=False) as session,
-        pytest.raises(Exception, match="ConstraintException"),
-    ):
+    refused = pytest.raises(EngineError, match="ConstraintException")
+    with open_database(judged, read_only=False) as session, refused:
         record(session, (unwritable, *GOOD[1:]))
 
     assert rows_of(judged) == before

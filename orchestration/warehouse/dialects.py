@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import TokenType, exp, parse_one, tokenize
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from orchestration.warehouse.session import Parameters
 
 OWN = "duckdb"
@@ -89,3 +91,22 @@ def spread_rows(tree: exp.Expr) -> exp.Expr:
             if isinstance(row, exp.Tuple):
                 select.set("expressions", row.expressions)
     return tree
+
+
+def reworded(tree: exp.Expr, rule: Callable[[exp.Expr], exp.Expr]) -> exp.Expr:
+    """Apply a rule to every part of a statement, the inner ones first."""
+    for node in reversed(list(tree.walk())):
+        said = rule(node)
+        if node is tree:
+            tree = said
+        elif said is not node:
+            node.replace(said)
+    return tree
+
+
+def whole(pattern: exp.Expr) -> exp.Expr:
+    """Let a pattern match a text from its beginning to its end."""
+    if isinstance(pattern, exp.Literal):
+        return exp.Literal.string(f"^(?:{pattern.name})$")
+    begun = exp.DPipe(this=exp.Literal.string("^(?:"), expression=pattern, safe=True)
+    return exp.paren(exp.DPipe(this=begun, expression=exp.Literal.string(")$"), safe=True))

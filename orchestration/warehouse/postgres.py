@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from sqlglot import exp
 
-from orchestration.warehouse.dialects import Statement, read, spread_rows
+from orchestration.warehouse.dialects import Statement, read, reworded, spread_rows, whole
 from orchestration.warehouse.duckdb_files import open_scratch
 from orchestration.warehouse.postgres_views import PostgresViews
 from orchestration.warehouse.session import (
@@ -234,7 +234,7 @@ def _with_literals(statement: Statement, values: list[Any]) -> tuple[str, ...]:
 
 def _parts(statement: Statement, places: dict[str, Any]) -> tuple[str, ...]:
     tree = statement.filled(places)
-    tree = spread_rows(tree).transform(_in_own_words)
+    tree = reworded(spread_rows(tree), _in_own_words)
     if isinstance(tree, exp.Create) and tree.args.get("replace") and tree.kind == "TABLE":
         tree.set("replace", None)
         made = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
@@ -254,13 +254,10 @@ def _in_own_words(node: exp.Expr) -> exp.Expr:
         )
     if isinstance(node, exp.Anonymous) and node.name.lower() == "to_years":
         return exp.func("make_interval", *node.expressions)
-    if isinstance(node, exp.Anonymous) and node.name.lower() == "regexp_full_match":
-        text, pattern = node.expressions
-        return exp.RegexpLike(
-            this=text, expression=exp.Literal.string(f"^(?:{_own_pattern(pattern.name)})$")
-        )
+    if isinstance(node, exp.RegexpFullMatch):
+        return exp.RegexpLike(this=node.this, expression=whole(_own_pattern(node.expression)))
     if isinstance(node, exp.RegexpLike):
-        node.set("expression", exp.Literal.string(_own_pattern(node.expression.name)))
+        node.set("expression", _own_pattern(node.expression))
     return node
 
 
@@ -285,10 +282,12 @@ def _name_all(select: exp.Select) -> None:
         select.set("order", exp.Order(expressions=[exp.Ordered(this=one) for one in listed]))
 
 
-def _own_pattern(pattern: str) -> str:
+def _own_pattern(pattern: exp.Expr) -> exp.Expr:
     """Name characters by their numbers as PostgreSQL does; it has none with the number 0."""
-    pattern = CODE.sub(lambda found: f"\\u{(found[1] or found[2]).zfill(4)}", pattern)
-    return pattern.replace("\\u0000", "\\u0001")
+    if not isinstance(pattern, exp.Literal):
+        return pattern
+    named = CODE.sub(lambda found: f"\\u{(found[1] or found[2]).zfill(4)}", pattern.name)
+    return exp.Literal.string(named.replace("\\u0000", "\\u0001"))
 
 
 def _own_type(kind: str) -> str:

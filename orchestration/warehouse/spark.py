@@ -17,7 +17,7 @@ from pyhive import exc, hive
 from sqlglot import exp
 from thrift.Thrift import TException
 
-from orchestration.warehouse.dialects import read, spread_rows
+from orchestration.warehouse.dialects import read, reworded, spread_rows, whole
 from orchestration.warehouse.duckdb_files import open_scratch, write_parquet
 from orchestration.warehouse.session import (
     EngineError,
@@ -229,16 +229,15 @@ def _tree(sql: str, parameters: Parameters) -> exp.Expr:
     filled = statement.filled(
         {name: exp.convert(value) for name, value in zip(statement.names, values, strict=True)}
     )
-    return spread_rows(filled).transform(_in_own_words)
+    return reworded(spread_rows(filled), _in_own_words)
 
 
 def _in_own_words(node: exp.Expr) -> exp.Expr:
     """Say what sqlglot leaves as it is."""
     if isinstance(node, exp.Anonymous) and node.name.lower() == "to_years":
         return exp.func("make_ym_interval", *node.expressions)
-    if isinstance(node, exp.Anonymous) and node.name.lower() == "regexp_full_match":
-        text, pattern = node.expressions
-        return exp.RegexpLike(this=text, expression=exp.Literal.string(f"^(?:{pattern.name})$"))
+    if isinstance(node, exp.RegexpFullMatch):
+        return exp.RegexpLike(this=node.this, expression=whole(node.expression))
     return node
 
 

@@ -45,13 +45,10 @@ buyers as (
         {% if var('monetary_aggregate') == 'average' %}
         current_customers.monetary as average_order_value,
         {% else %}
-        -- PostgreSQL forgets the digits of a type where one of the cases is NULL.
-        cast(
-            case
-                when current_customers.orders > 0
-                    then {{ exact_average('current_customers.monetary', 'current_customers.orders') }}
-            end as decimal(18, 4)
-        ) as average_order_value,
+        cast(case
+            when current_customers.orders > 0
+                then {{ exact_average('current_customers.monetary', 'current_customers.orders') }}
+        end as decimal(18, 4)) as average_order_value,
         {% endif %}
         cast(current_customers.r_score as integer) as r_score,
         cast(current_customers.f_score as integer) as f_score,
