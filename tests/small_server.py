@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
 from orchestration.provenance import mark_built
 from orchestration.warehouse import open_server
@@ -10,50 +12,58 @@ from tests.small_warehouse import CODE, DAY, GOOD, record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import date
 
     from orchestration.measures.checks import Result
     from orchestration.settings import Settings
     from orchestration.warehouse import ServerSession
 
-SCHEMAS = ("raw", "marts", "staging", "intermediate", "quality")
+SCHEMAS = ("marts", "staging", "intermediate", "quality")
+CAUSES = ("bought", "aged")
 
 
-def make_tables(
-    settings: Settings, customers: int = 50, as_of: date = DAY, extra: str = ""
-) -> None:
-    """Build the tables anew, as a night would; `extra` is one more column of customers."""
+def make_tables(settings: Settings, customers: int = 50, as_of: date = DAY, mood: str = "") -> None:
+    """Build the tables anew, as a night would; with a mood customers have one more column."""
+    timeline = [
+        (f"C{c}", date(2024, 1, 1) + timedelta(days=30 * i), Decimal(c + i), i == 3, CAUSES[i > 0])
+        for c in range(customers)
+        for i in range(4)
+    ]
+    newest = [(f"C{c}", as_of, Decimal(c + 3), *([mood] if mood else [])) for c in range(customers)]
+    columns = "customer_id varchar, as_of_date date, monetary decimal(18, 4)"
+    tables: dict[str, tuple[str, Sequence[Sequence[Any]]]] = {
+        "marts.customer_timeline": (
+            (
+                "customer_id varchar, valid_from date, monetary decimal(18, 4), is_projected boolean,"
+                " cause varchar"
+            ),
+            timeline,
+        ),
+        "marts.customers": (columns + (", mood varchar" if mood else ""), newest),
+        "staging.rejected_rows": (
+            "source varchar, line bigint",
+            [("orders", None), ("orders", 7)],
+        ),
+        "quality.quality_input_fingerprints": (
+            "source varchar, row_count bigint, fingerprint decimal(38, 0)",
+            [("orders", 20, Decimal(190))],
+        ),
+        "intermediate.int_as_of_applied": ("as_of_date date", [(as_of,)]),
+        "intermediate.int_run_begun": ("run_id varchar", [("run-1",)]),
+        "intermediate.int_run_applied": ("run_id varchar", [("run-1",)]),
+    }
     with open_server(settings) as session:
         for schema in SCHEMAS:
             session.run(f"drop schema if exists {schema} cascade")
             session.run(f"create schema {schema}")
-        session.run(
-            "create table marts.customer_timeline as"
-            " select 'C' || c as customer_id, cast('2024-01-01' as date) + 30 * i as valid_from,"
-            " cast(c + i as decimal(18, 4)) as monetary, i = 3 as is_projected,"
-            " case when i = 0 then 'bought' else 'aged' end as cause"
-            f" from generate_series(0, {customers - 1}) as t(c), generate_series(0, 3) as u(i)"
-        )
-        session.run("comment on column marts.customer_timeline.monetary is 'Money so far.'")
-        session.run(
-            "create table marts.customers as select customer_id,"
-            f" cast('{as_of}' as date) as as_of_date,"
-            f" cast(max(monetary) as decimal(18, 4)) as monetary{extra}"
-            " from marts.customer_timeline group by customer_id"
-        )
-        session.run("create table staging.rejected_rows (source varchar, line bigint)")
-        session.run("insert into staging.rejected_rows values ('orders', null), ('orders', 7)")
-        session.run("create table raw.orders as select 1 as amount")
-        session.run(
-            "create view quality.quality_input_fingerprints as select 'orders' as source,"
-            " count(*) as row_count, sum(amount) as fingerprint from raw.orders"
-        )
-        session.run(
-            "create table intermediate.int_as_of_applied as"
-            f" select cast('{as_of}' as date) as as_of_date"
-        )
-        for name in ("int_run_begun", "int_run_applied"):
-            session.run(f"create table intermediate.{name} as select 'run-1' as run_id")
+        for name, (declared, rows) in tables.items():
+            session.run(f"create table {name} ({declared})")
+            session.insert(name, [part.split()[0] for part in split(declared)], rows)
+        session.comment("marts.customer_timeline", "monetary", "Money so far.")
+
+
+def split(declared: str) -> list[str]:
+    """Split declared columns, not the digits of a type."""
+    return declared.replace("(18, 4)", "").replace("(38, 0)", "").split(", ")
 
 
 def judge(
@@ -65,11 +75,9 @@ def judge(
         record(session, results, as_of, code)
 
 
-def make_judged(
-    settings: Settings, customers: int = 50, as_of: date = DAY, extra: str = ""
-) -> None:
+def make_judged(settings: Settings, customers: int = 50, as_of: date = DAY, mood: str = "") -> None:
     """Build tables that pass their checks."""
-    make_tables(settings, customers, as_of, extra)
+    make_tables(settings, customers, as_of, mood)
     judge(settings, as_of=as_of)
 
 

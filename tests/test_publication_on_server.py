@@ -5,24 +5,34 @@ import os
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
-from orchestration.config import Publication
+from orchestration.config import Config, Publication
 from orchestration.erasure.published import redact_published
 from orchestration.erasure.requests import ask, count_open
 from orchestration.erasure.traces import sweep
 from orchestration.generations import Generation
+from orchestration.holding import held_status
 from orchestration.public_tables import MANIFEST
 from orchestration.publication_status import PublicationHeld, PublicationStatus
+from orchestration.report.queries import contents_of
 from orchestration.settings import Server, Settings
-from orchestration.shelf import FilesShelf, ServerShelf, shelf_of
-from orchestration.warehouse import Session, WarehouseError, open_server, postgres_views
+from orchestration.shelf import FilesShelf, ServerShelf, report_writer, shelf_of
+from orchestration.warehouse import (
+    Session,
+    WarehouseError,
+    open_database,
+    open_server,
+    postgres_views,
+)
+from tests import published_file
 from tests.engines import postgres_server
 from tests.small_server import everything, judge, make_judged
 from tests.small_warehouse import CODE, DAY, GOOD, VOLUME, result, small_contracts
@@ -363,13 +373,13 @@ class TestReaders:
         put(settings)
         run_as_owner(settings, "create schema bi")
         run_as_owner(settings, "create view bi.all as select * from published.customers")
-        make_judged(settings, 60, extra=", 'calm' as mood")
+        make_judged(settings, 60, mood="calm")
         put(settings, contracts=with_mood())
         assert ask_as(settings, "select distinct mood from published.customers") == [("calm",)]
         assert ask_as(settings, "select count(*) from bi.all") == [(60,)]
 
     def test_other_columns_need_the_views_on_top_to_go(self, settings: Settings) -> None:
-        make_judged(settings, 50, extra=", 'calm' as mood")
+        make_judged(settings, 50, mood="calm")
         put(settings, contracts=with_mood())
         run_as_owner(settings, "create schema bi")
         run_as_owner(
@@ -700,3 +710,59 @@ class TestErasure:
         with open_server(two) as session:
             assert count_open(session) == 1
         assert sweep(two) == 1
+
+
+class TestReport:
+    @pytest.fixture
+    def copied(self, settings: Settings, tmp_path: Path) -> Path:
+        """A published file, and its tables on the server."""
+        file = published_file.build(tmp_path / "full.duckdb")
+        with open_database(file, read_only=True) as source, open_server(settings) as server:
+            server.run("create schema published")
+            for name in sorted(table for _, table in source.relations("full")):
+                columns = source.columns("full", "published", name)
+                named = ", ".join(f'"{column}" {kind}' for column, kind, _ in columns)
+                server.run(f"create table published.{name} ({named})")
+                rows = source.fetch(f"select * from published.{name}", cap=100_000)
+                copy_rows(settings, name, rows)
+        return file
+
+    def test_it_says_the_same_as_that_of_a_file(self, settings: Settings, copied: Path) -> None:
+        with open_database(copied, read_only=True) as source, open_server(settings) as server:
+            here = contents_of(source, "full")
+            there = contents_of(server, server.database)
+        assert len(there.sizes) == len(published_file.SEGMENTS)
+        assert comparable(asdict(there)) == comparable(asdict(here))
+
+    def test_it_says_what_readers_will_be_told(
+        self, settings: Settings, copied: Path, tmp_path: Path
+    ) -> None:
+        write = report_writer(Config(currency="EUR"))
+        assert write is not None
+        status = PublicationStatus(DAY, "5f0e", "pass")
+        held = held_status(status, NEXT_DAY, "orders stopped.", ())
+        with open_server(settings) as session:
+            write(session, "published", status, tmp_path / "page.html")
+            write(session, "published", held, tmp_path / "held.html")
+        assert "orders stopped." not in (tmp_path / "page.html").read_text()
+        assert "orders stopped." in (tmp_path / "held.html").read_text()
+
+
+def copy_rows(settings: Settings, name: str, rows: list[tuple[Any, ...]]) -> None:
+    with (
+        person(settings) as connection,
+        connection.cursor().copy(f"copy published.{name} from stdin".encode()) as lines,
+    ):
+        for row in rows:
+            lines.write_row(row)
+
+
+def comparable(value: Any) -> Any:
+    """Numbers of any kind as numbers of eight figures: averages have other types."""
+    if isinstance(value, dict):
+        return {name: comparable(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [comparable(part) for part in value]
+    if isinstance(value, (Decimal, float, int)) and not isinstance(value, bool):
+        return f"{float(value):.8g}"
+    return value

@@ -234,8 +234,10 @@ class ServerShelf(Shelf):
     def places(self, rules: Publication) -> dict[str, Path | str]:
         """Name the schema and the report."""
         server = self.settings.server
-        where = f"the schema {SCHEMA} of {server.database} on {server.host}"
-        found: dict[str, Path | str] = {"database": where}
+        database = f" of the database {server.database}" if server.database else ""
+        found: dict[str, Path | str] = {
+            "database": f"the schema {SCHEMA}{database} on {server.host}"
+        }
         if rules.report:
             found["report"] = self._target / REPORT_FILE
         return found

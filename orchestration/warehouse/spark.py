@@ -22,10 +22,10 @@ from orchestration.warehouse.duckdb_files import open_scratch, write_parquet
 from orchestration.warehouse.session import (
     EngineError,
     Parameters,
-    Session,
     WarehouseError,
 )
 from orchestration.warehouse.spark_changes import counted, rewritten
+from orchestration.warehouse.spark_views import SparkViews
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -53,7 +53,7 @@ OWN_TYPES = {
 }
 
 
-class SparkSession(Session):
+class SparkSession(SparkViews):
     """A connection to a Thrift server."""
 
     def __init__(self, connection: hive.Connection) -> None:
@@ -113,6 +113,13 @@ class SparkSession(Session):
         self._executed(
             f"alter table {relation.replace(chr(34), '`')} change column `{column}` comment {said}"
         )
+
+    def plain(self, sql: str) -> list[tuple[Any, ...]]:
+        """Run a statement in the server's own words and fetch its rows, if it has any."""
+        cursor = self._executed(sql)
+        rows = cursor.fetchall() if cursor.description else []
+        cursor.close()
+        return rows
 
     def compact(self) -> None:
         """Do nothing: a table that is written anew leaves no file of the old one."""
