@@ -69,7 +69,7 @@ dev: install
 	$(BIN)/dagster dev
 
 bench: install
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks --sizes $(or $(SIZES),1000000)
 
 evaluate: install
 	nice -n 10 $(BIN)/python -m benchmarks.evaluate

@@ -65,8 +65,9 @@ copy (
 def write_orders(path: Path, orders: int) -> None:
     """Write about this many orders of a tenth as many customers, sorted by time."""
     partial = path.with_suffix(".partial")
-    with duckdb.connect() as connection:
+    with duckdb.connect(config={"memory_limit": "8GB"}) as connection:
         connection.execute("set TimeZone = 'UTC'")
+        connection.execute(f"set temp_directory = '{path.parent / 'spilled'}'")
         connection.execute(CUSTOMERS, [orders // 10]).fetchall()
         connection.execute(ORDERS.replace("{path}", str(partial))).fetchall()
     partial.replace(path)

@@ -83,20 +83,18 @@ def what_if(session: Session, rules: tuple[SegmentRule, ...], preset: str, day: 
     """
     cells = cell_map(rules, preset, day)
     session.run(
-        "create or replace temp table candidate_cells as select unnest(?::integer[]) as r_score,"
-        " unnest(?::integer[]) as f_score, unnest(?::integer[]) as m_score,"
-        " unnest(?::varchar[]) as segment",
-        [
-            [cell[0] for cell in cells],
-            [cell[1] for cell in cells],
-            [cell[2] for cell in cells],
-            list(cells.values()),
-        ],
+        "create or replace temp table candidate_cells"
+        " (r_score integer, f_score integer, m_score integer, segment varchar)"
+    )
+    session.insert(
+        "candidate_cells",
+        ("r_score", "f_score", "m_score", "segment"),
+        [(*cell, segment) for cell, segment in cells.items()],
     )
     rows = session.fetch(
         "select customers.segment, coalesce(candidate_cells.segment, ?), count(*),"
         " sum(customers.monetary)"
-        " from marts.customers left join temp.candidate_cells using (r_score, f_score, m_score)"
+        " from marts.customers left join candidate_cells using (r_score, f_score, m_score)"
         " where customers.segment is not null group by all order by 3 desc, 1, 2",
         [NO_RULE],
     )

@@ -4,7 +4,8 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -28,9 +29,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @dataclass(frozen=True)
 class Installation:
-    """A project folder of its own with its state, and the command line on it."""
+    """A project folder of its own with its state, and the command line on it.
+
+    Attributes:
+        root: The folder.
+        engine: Variables that lead to another engine than DuckDB.
+    """
 
     root: Path
+    engine: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -39,6 +46,7 @@ class Installation:
             "LIFESTAGE_HOME": str(self.root / ".lifestage"),
             "DAGSTER_HOME": str(self.root / "dagster"),
             "COLUMNS": "200",
+            **self.engine,
         }
 
     @property
@@ -65,7 +73,7 @@ class Installation:
         )
 
 
-def make_installation(root: Path) -> Installation:
+def make_installation(root: Path, engine: Mapping[str, str] | None = None) -> Installation:
     """Lay out a project folder with the sample shop as it ships."""
     (root / "dagster").mkdir(parents=True)
     (root / "seeds" / "sample").mkdir(parents=True)
@@ -74,7 +82,7 @@ def make_installation(root: Path) -> Installation:
         shutil.copy(path, root / "seeds" / "sample")
     text = (REPOSITORY / "dagster.yaml").read_text()
     (root / "dagster" / "dagster.yaml").write_text(text.replace(".dagster", str(root / "dagster")))
-    return Installation(root)
+    return Installation(root, engine or {})
 
 
 @pytest.fixture(scope="session")

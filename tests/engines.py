@@ -24,7 +24,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-SECONDS_TO_START = 120
+SECONDS_TO_START = 300
 # A process that lives for minutes never earns back what the second compiler takes.
 SMALL = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TABLES = (
+    "staging.stg_shop__orders",
+    "staging.rejected_rows",
     "intermediate.int_customer_days",
     "intermediate.int_scorecard_cuts",
     "intermediate.int_regimes",

@@ -1,5 +1,5 @@
 {% macro forget_customers(listed_in) %}
     {% if is_incremental() %}
-    delete from {{ this }} where customer_id in (select customer_id from {{ ref(listed_in) }})
+    {{ forget_rows('customer_id in (select listed.customer_id from ' ~ ref(listed_in) ~ ' as listed)') }}
     {% endif %}
 {% endmacro %}

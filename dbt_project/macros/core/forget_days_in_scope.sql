@@ -1,5 +1,5 @@
 {% macro forget_days_in_scope() %}
     {% if is_incremental() %}
-    delete from {{ this }} where date_day >= (select from_day from {{ ref('int_refresh_scope') }})
+    {{ forget_rows('date_day >= (select from_day from ' ~ ref('int_refresh_scope') ~ ')') }}
     {% endif %}
 {% endmacro %}

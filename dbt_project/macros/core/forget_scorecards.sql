@@ -1,8 +1,9 @@
 {% macro forget_scorecards() %}
     {% if is_incremental() %}
-    delete from {{ this }}
-    where
+    {% set condition %}
         calibrated_on >= (select coalesce(min(order_day), {{ far_future() }}) from {{ ref('int_days_changed') }})
-        or scorecard_id not in (select scorecard_id from {{ ref('int_calibrations') }})
+        or scorecard_id not in (select listed.scorecard_id from {{ ref('int_calibrations') }} as listed)
+    {% endset %}
+    {{ forget_rows(condition) }}
     {% endif %}
 {% endmacro %}

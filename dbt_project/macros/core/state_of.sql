@@ -3,7 +3,7 @@
   A unit test has neither.
 #}
 {% macro state_of(model_name) %}
-    {% if not execute or rebuilds_every_night() or not graph.nodes %}{{ return(none) }}{% endif %}
+    {% if not execute or flags.FULL_REFRESH or not graph.nodes %}{{ return(none) }}{% endif %}
     {% set node = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') | selectattr('name', 'equalto', model_name) | first %}
     {{ return(adapter.get_relation(database=node.database, schema=node.schema, identifier=node.alias)) }}
 {% endmacro %}

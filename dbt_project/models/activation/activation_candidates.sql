@@ -24,25 +24,45 @@ days_looked_at as (
     where other_date is not null
 ),
 
+-- There are few pairs of segment and stage, so what an audience lists is looked up once for each.
+labels as (
+    select distinct
+        segment,
+        lifecycle_stage
+    from snapshots
+),
+
+days_listed as (
+    select
+        audiences_given.*,
+        days_looked_at.date_day,
+        coalesce(labels.segment, '') as segment_listed,
+        coalesce(labels.lifecycle_stage, '') as stage_listed
+    from audiences_given
+    inner join days_looked_at on audiences_given.audience = days_looked_at.audience
+    inner join labels on {{ has_labels_of('audiences_given', 'labels') }}
+),
+
 -- Whom the conditions of an audience describe, on each of the days that it looks at.
 described as (
     select
-        audiences_given.audience,
+        days_listed.audience,
         snapshots.date_day,
         snapshots.customer_id
-    from audiences_given
-    inner join days_looked_at on audiences_given.audience = days_looked_at.audience
-    inner join snapshots
+    from snapshots
+    inner join days_listed
         on
-            days_looked_at.date_day = snapshots.date_day
-            and {{ has_state_of('audiences_given', 'snapshots') }}
+            snapshots.date_day = days_listed.date_day
+            and coalesce(snapshots.segment, '') = days_listed.segment_listed
+            and coalesce(snapshots.lifecycle_stage, '') = days_listed.stage_listed
+            and {{ has_sums_of('days_listed', 'snapshots') }}
             and (
-                audiences_given.min_silence_days is null
-                or snapshots.days_since_last_order >= audiences_given.min_silence_days
+                days_listed.min_silence_days is null
+                or snapshots.days_since_last_order >= days_listed.min_silence_days
             )
             and (
-                audiences_given.max_silence_days is null
-                or snapshots.days_since_last_order <= audiences_given.max_silence_days
+                days_listed.max_silence_days is null
+                or snapshots.days_since_last_order <= days_listed.max_silence_days
             )
 ),
 

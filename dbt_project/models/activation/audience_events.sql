@@ -7,46 +7,110 @@ periods as (
     select * from {{ ref('activation_periods') }}
 ),
 
+log_starts as (
+    select
+        {{ as_of() }} as as_of_date,
+        {{ add_days(as_of(), '0 - ' ~ limit_of('events_days')) }} as eve
+),
+
+-- There are few pairs of segment and stage, so what an audience lists is looked up once for each.
+labels as (
+    select distinct
+        segment,
+        lifecycle_stage
+    from periods
+),
+
+labels_listed as (
+    select
+        audiences_given.*,
+        coalesce(labels.segment, '') as segment_listed,
+        coalesce(labels.lifecycle_stage, '') as stage_listed
+    from audiences_given
+    inner join labels on {{ has_labels_of('audiences_given', 'labels') }}
+),
+
 -- Within a period only the days of silence pass, so an audience describes one run of its days.
 runs as (
     select
-        audiences_given.audience,
+        labels_listed.audience,
+        labels_listed.kind,
         periods.customer_id,
+        case
+            when labels_listed.kind = 'state' then 0
+            when labels_listed.kind = 'about_to_leave' then 0 - labels_listed.within_days
+            else labels_listed.within_days
+        end as other_days,
         greatest(
             periods.valid_from,
             coalesce(
-                {{ add_days('periods.last_order_date', 'audiences_given.min_silence_days') }}, periods.valid_from
+                {{ add_days('periods.last_order_date', 'labels_listed.min_silence_days') }}, periods.valid_from
             )
         ) as described_from,
         least(
             periods.valid_to,
             coalesce(
-                {{ add_days('periods.last_order_date', 'audiences_given.max_silence_days + 1') }}, periods.valid_to
+                {{ add_days('periods.last_order_date', 'labels_listed.max_silence_days + 1') }}, periods.valid_to
             )
         ) as described_to
-    from audiences_given
-    inner join periods on {{ has_state_of('audiences_given', 'periods') }}
+    from periods
+    inner join labels_listed
+        on
+            coalesce(periods.segment, '') = labels_listed.segment_listed
+            and coalesce(periods.lifecycle_stage, '') = labels_listed.stage_listed
+            and {{ has_sums_of('labels_listed', 'periods') }}
     where
         periods.last_order_date is not null
-        or (audiences_given.min_silence_days is null and audiences_given.max_silence_days is null)
+        or (labels_listed.min_silence_days is null and labels_listed.max_silence_days is null)
+),
+
+-- Most pairs have been as they are for longer than the log looks back; nothing more is asked of them.
+pairs_in_question as (
+    select distinct
+        runs.audience,
+        runs.customer_id
+    from runs
+    cross join log_starts
+    where
+        runs.described_from < runs.described_to
+        and (
+            runs.kind = 'leaving'
+            {% for end in ['described_from', 'described_to'] %}
+            {% for shifted in ['runs.' ~ end, add_days('runs.' ~ end, 'runs.other_days')] %}
+            or ({{ shifted }} > log_starts.eve and {{ shifted }} <= log_starts.as_of_date)
+            {% endfor %}
+            {% endfor %}
+        )
+),
+
+runs_in_question as (
+    select runs.*
+    from runs
+    inner join pairs_in_question
+        on
+            runs.audience = pairs_in_question.audience
+            and runs.customer_id = pairs_in_question.customer_id
+    where runs.described_from < runs.described_to
 ),
 
 run_ends as (
     select
         audience,
         customer_id,
+        kind,
+        other_days,
         described_from as date_day,
         1 as step
-    from runs
-    where described_from < described_to
+    from runs_in_question
     union all
     select
         audience,
         customer_id,
+        kind,
+        other_days,
         described_to as date_day,
         -1 as step
-    from runs
-    where described_from < described_to
+    from runs_in_question
 ),
 
 period_ends as (
@@ -75,46 +139,43 @@ steps as (
     from run_ends
     union all
     select
-        run_ends.audience,
-        run_ends.customer_id,
-        case
-            when audiences_given.kind = 'about_to_leave'
-                then {{ add_days('run_ends.date_day', '0 - audiences_given.within_days') }}
-            else {{ add_days('run_ends.date_day', 'audiences_given.within_days') }}
-        end as date_day,
+        audience,
+        customer_id,
+        {{ add_days('date_day', 'other_days') }} as date_day,
         0 as here_step,
-        run_ends.step as other_step,
+        step as other_step,
         0 as present_step
     from run_ends
-    inner join audiences_given on run_ends.audience = audiences_given.audience
-    where audiences_given.kind <> 'state'
+    where kind <> 'state'
     union all
     -- Only who left a description may have left the shop.
     select
-        audiences_given.audience,
+        pairs_in_question.audience,
         period_ends.customer_id,
         period_ends.date_day,
         0 as here_step,
         0 as other_step,
         period_ends.step as present_step
-    from audiences_given
-    cross join period_ends
+    from period_ends
+    inner join pairs_in_question on period_ends.customer_id = pairs_in_question.customer_id
+    inner join audiences_given on pairs_in_question.audience = audiences_given.audience
     where audiences_given.kind = 'leaving'
 ),
 
--- Where one run ends and the next begins, nothing happens.
+-- Where one run ends and the next begins, nothing happens. What was before the log is one step of it.
 steps_netted as (
     select
-        audience,
-        customer_id,
-        date_day,
-        sum(here_step) as here_step,
-        sum(other_step) as other_step,
-        sum(present_step) as present_step
+        steps.audience,
+        steps.customer_id,
+        greatest(steps.date_day, log_starts.eve) as date_day,
+        sum(steps.here_step) as here_step,
+        sum(steps.other_step) as other_step,
+        sum(steps.present_step) as present_step
     from steps
-    where date_day <= {{ as_of() }}
-    group by audience, customer_id, date_day
-    having sum(here_step) <> 0 or sum(other_step) <> 0 or sum(present_step) <> 0
+    cross join log_starts
+    where steps.date_day <= log_starts.as_of_date
+    group by steps.audience, steps.customer_id, greatest(steps.date_day, log_starts.eve)
+    having sum(steps.here_step) <> 0 or sum(steps.other_step) <> 0 or sum(steps.present_step) <> 0
 ),
 
 pairs_stepping as (

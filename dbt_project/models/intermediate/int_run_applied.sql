@@ -1,4 +1,5 @@
 {# Built after everything that a later run relies on. #}
+-- depends_on: {{ ref('stg_shop__order_batches_applied') }}
 -- depends_on: {{ ref('int_as_of_applied') }}
 -- depends_on: {{ ref('int_days_applied') }}
 -- depends_on: {{ ref('int_definitions_applied') }}

@@ -6,6 +6,7 @@ with source as (
 final as (
     select
         {{ raw_origin(input) }},
+        {{ raw_batch(input) }} as batch,
         {{ raw_text(input, 'order_id') }} as order_id,
         {{ raw_text(input, 'customer_id', required=true) }} as customer_id,
         {{ raw_text(input, 'status') }} as status,

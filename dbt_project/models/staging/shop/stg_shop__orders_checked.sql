@@ -1,7 +1,19 @@
 -- depends_on: {{ ref('order_statuses') }}, {{ ref('currencies') }}
 {% set is_by_line = input_settings('order_lines') is not none %}
-{# Sums over lines are computed once, too. #}
-{{ config(materialized='table' if is_by_line else materialized_if_text('orders')) }}
+{% if is_by_line %}
+{{ config(materialized='table') }}
+{% else %}
+{# A row that was checked stays so until its batch changes. #}
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='append',
+        on_schema_change='fail',
+        pre_hook="{{ forget_batches() }}",
+    )
+}}
+-- depends_on: {{ ref('stg_shop__order_batches_changed') }}
+{% endif %}
 {% set formats = (input_settings('orders') or {}).get('date_formats', []) %}
 {% set input = raw_input('orders') %}
 {# The statuses of a long typed table are looked up as they are usually written, not row by row. #}
@@ -40,6 +52,7 @@ orders_judged as (
 
 final as (
     select
+        cast(0 as bigint) as batch,
         cast(null as {{ dbt.type_string() }}) as source_file,
         cast(null as bigint) as source_line,
         order_id,
@@ -63,6 +76,9 @@ final as (
 {% else %}
 with orders as (
     select * from {{ ref('base_shop__orders') }}
+    {% if is_incremental() %}
+    where batch in (select changed.batch from {{ ref('stg_shop__order_batches_changed') }} as changed)
+    {% endif %}
 ),
 
 {% if has_status %}
@@ -94,6 +110,7 @@ currencies as (
 
 cleaned as (
     select
+        batch,
         source_file,
         source_line,
         excluded_by,
@@ -214,6 +231,7 @@ judged_in_full as (
 
 final as (
     select
+        batch,
         source_file,
         source_line,
         order_id,

@@ -1,0 +1,213 @@
+"""One shop from its first build to its third night: every run as a process, every question timed.
+
+Costs are measured in `benchmarks.costs`, shops made in `benchmarks.shops`, other tools called in
+`benchmarks.peers`; the tables that are printed are in `benchmarks.__main__`.
+"""
+
+import importlib.util
+import json
+import shutil
+import sys
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+import duckdb
+
+from benchmarks.costs import Cost, measure
+from benchmarks.peers import PEERS
+from benchmarks.shops import LAST_DAY
+
+EVE = LAST_DAY - timedelta(days=1)
+NEW_SHARE = 0.001
+RESTATED_DAYS = 30
+COUNTED_DAYS = 365
+LOOKUPS = 20
+NO_PEERS_ABOVE = {"pandas_notebook": 20_000_000, "lifetimes_summary": 20_000_000}
+NO_PEERS_ABOVE |= {"pandas_vectorised": 40_000_000}
+COMPARED = (
+    "staging.stg_shop__orders",
+    "intermediate.int_customer_days",
+    "intermediate.int_scorecard_cuts",
+    "intermediate.int_timeline_intervals",
+    "intermediate.int_customers_current",
+    "marts.segment_transitions",
+    "marts.segment_daily_metrics",
+)
+QUERY, BUILD, REFRESH, RESTATE, CHECKS = (
+    "hand-written query, one date",
+    "full build, every day of three years",
+    "daily refresh, 0.1 % new orders",
+    f"restating the last {RESTATED_DAYS} days",
+    "checks and audiences of that night",
+)
+
+
+@dataclass
+class Measured:
+    """What one shop cost."""
+
+    orders: int
+    new_orders: int = 0
+    costs: dict[str, Cost] = field(default_factory=dict)
+    lookup_ms: float = 0
+    counts_ms: float = 0
+    file_mb: float = 0
+    differing: int | None = None
+
+
+def measure_shop(orders: Path, home: Path, *, with_peers: bool, compares: bool) -> Measured:
+    """Build, ask, refresh and restate one shop.
+
+    Args:
+        orders: The Parquet file of all orders.
+        home: An empty folder for its warehouse.
+        with_peers: Whether other tools score the same orders.
+        compares: Whether the result of the nights is compared with a build from nothing.
+    """
+    measured = Measured(_prepare(home, orders))
+    costs = measured.costs
+    costs[QUERY] = measure(
+        [
+            *(sys.executable, "-m", "benchmarks.reference_query"),
+            *(str(home / "warehouse.duckdb"), EVE.isoformat(), str(home / "scored.parquet")),
+        ],
+        home,
+    )
+    if with_peers:
+        costs.update(_peers(orders, home, measured.orders))
+    costs[BUILD] = _history(home, EVE.isoformat())
+    measured.file_mb = (home / "warehouse.duckdb").stat().st_size / 1e6
+    measured.lookup_ms, measured.counts_ms = _ask(home)
+    measured.new_orders = _deliver(home, orders, max(1, int(measured.orders * NEW_SHARE)))
+    costs[REFRESH] = _history(home, LAST_DAY.isoformat())
+    costs[CHECKS] = _dbt(home, LAST_DAY.isoformat(), *("--select", *_LEFT_OUT))
+    _correct(home)
+    costs[RESTATE] = _history(home, LAST_DAY.isoformat())
+    if compares:
+        measured.differing = _differing(home)
+    return measured
+
+
+_LEFT_OUT = ("fqn:lifestage.quality", "fqn:lifestage.activation")
+
+
+def _history(home: Path, as_of: str, *flags: str) -> Cost:
+    """Build staging, history and marts, and nothing that only looks at them."""
+    return _dbt(home, as_of, "--exclude", "fqn:lifestage.sample", *_LEFT_OUT, *flags)
+
+
+def _dbt(home: Path, as_of: str, *arguments: str) -> Cost:
+    described = {"relation": "raw", "text": False, "date_formats": [], "source_timezone": "UTC"}
+    variables = {"as_of_date": as_of, "inputs": {"orders": described}}
+    return measure(
+        [
+            *(str(Path(sys.executable).with_name("dbt")), "--quiet", "build"),
+            *("--exclude-resource-type", "test", "unit_test"),
+            *("--vars", json.dumps(variables), *arguments),
+            *("--project-dir", "dbt_project", "--profiles-dir", "profiles"),
+            *("--target-path", str(home / "target"), "--log-path", str(home / "logs")),
+        ],
+        home,
+    )
+
+
+def _prepare(home: Path, orders: Path) -> int:
+    """Fill a warehouse up to the eve of the last day; return the number of orders."""
+    home.mkdir(parents=True)
+    with duckdb.connect(str(home / "warehouse.duckdb")) as connection:
+        connection.execute("create schema raw")
+        connection.execute(
+            f"create table raw.orders as from '{orders}' where ordered_at < ?", [LAST_DAY]
+        ).fetchall()
+        return connection.execute("select count(*) from raw.orders").fetchall()[0][0]
+
+
+def _deliver(home: Path, orders: Path, number: int) -> int:
+    """Add the orders of the last day, at most so many; return how many there were."""
+    with duckdb.connect(str(home / "warehouse.duckdb")) as connection:
+        return connection.execute(
+            f"insert into raw.orders "
+            f"from '{orders}' where ordered_at >= ? order by order_id limit ?",
+            [LAST_DAY, number],
+        ).fetchall()[0][0]
+
+
+def _correct(home: Path) -> None:
+    """Correct one order in a hundred on each of the last days."""
+    with duckdb.connect(str(home / "warehouse.duckdb")) as connection:
+        connection.execute(
+            "update raw.orders set amount = amount + 0.01 "
+            "where ordered_at >= ? and hash(order_id) % 100 = 0",
+            [LAST_DAY - timedelta(days=RESTATED_DAYS - 1)],
+        ).fetchall()
+
+
+def _peers(orders: Path, home: Path, number: int) -> dict[str, Cost]:
+    costs = {}
+    for name, (_, packages, title) in PEERS.items():
+        if any(importlib.util.find_spec(package) is None for package in packages):
+            print(f"{title}: left out, {', '.join(packages)} not installed")
+        elif number > NO_PEERS_ABOVE.get(name, number):
+            print(f"{title}: left out, it does not fit into memory at this size")
+        else:
+            command = [sys.executable, "-m", "benchmarks.peers", name, str(orders)]
+            costs[title] = measure([*command, EVE.isoformat(), str(home / "peer.parquet")], home)
+    return costs
+
+
+def _ask(home: Path) -> tuple[float, float]:
+    """Return milliseconds of the label of one customer on one day, and of a year of counts."""
+    day = EVE - timedelta(days=400)
+    with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as connection:
+        connection.execute("set threads = 2")
+        customers = connection.execute(
+            "select customer_id from intermediate.int_customers_current "
+            f"using sample reservoir({LOOKUPS} rows) repeatable (1)"
+        ).fetchall()
+        lookups = [
+            _milliseconds(
+                connection,
+                "select segment, lifecycle_stage from marts.customer_timeline "
+                "where customer_id = ? and ? >= valid_from and ? < valid_to",
+                [customer, day, day],
+            )
+            for (customer,) in customers
+        ]
+        counts = [
+            _milliseconds(
+                connection,
+                "select date_day, segment, customers from marts.segment_daily_metrics "
+                "where date_day > ?",
+                [EVE - timedelta(days=COUNTED_DAYS)],
+            )
+            for _ in range(LOOKUPS)
+        ]
+    return median(lookups), median(counts)
+
+
+def _milliseconds(connection: duckdb.DuckDBPyConnection, query: str, values: list[object]) -> float:
+    started = perf_counter()
+    connection.execute(query, values).fetchall()
+    return (perf_counter() - started) * 1000
+
+
+def _differing(home: Path) -> int:
+    """Count the rows that a build from nothing would have otherwise."""
+    again = home.parent / "again"
+    again.mkdir()
+    shutil.copy(home / "warehouse.duckdb", again)
+    _history(again, LAST_DAY.isoformat(), "--full-refresh")
+    with duckdb.connect(config={"memory_limit": "8GB"}) as connection:
+        connection.execute(f"set temp_directory = '{again / 'spilled'}'")
+        connection.execute(f"attach '{home / 'warehouse.duckdb'}' as a (read_only)")
+        connection.execute(f"attach '{again / 'warehouse.duckdb'}' as b (read_only)")
+        return sum(
+            connection.execute(
+                f"select count(*) from (from {left}.{table} except from {right}.{table})"
+            ).fetchall()[0][0]
+            for table in COMPARED
+            for left, right in (("a", "b"), ("b", "a"))
+        )
