@@ -33,8 +33,8 @@ def make_tables(settings: Settings, customers: int = 50, as_of: date = DAY, mood
     tables: dict[str, tuple[str, Sequence[Sequence[Any]]]] = {
         "marts.customer_timeline": (
             (
-                "customer_id varchar, valid_from date, monetary decimal(18, 4), is_projected boolean,"
-                " cause varchar"
+                "customer_id varchar, valid_from date, monetary decimal(18, 4),"
+                " is_projected boolean, cause varchar"
             ),
             timeline,
         ),

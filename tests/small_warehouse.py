@@ -141,7 +141,7 @@ def record(
         as_of,
         [replace(part, as_of_date=as_of) for part in results],
         [],
-        input_hash=input_hash(session, "warehouse"),
+        input_hash=input_hash(session, session.database),
         code_hash=code,
         definitions=DEFINITIONS,
     )

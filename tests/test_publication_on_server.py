@@ -33,7 +33,7 @@ from orchestration.warehouse import (
     postgres_views,
 )
 from tests import published_file
-from tests.engines import postgres_server
+from tests.engines import postgres_server, spark_cluster
 from tests.small_server import everything, judge, make_judged
 from tests.small_warehouse import CODE, DAY, GOOD, VOLUME, result, small_contracts
 
@@ -766,3 +766,39 @@ def comparable(value: Any) -> Any:
     if isinstance(value, (Decimal, float, int)) and not isinstance(value, bool):
         return f"{float(value):.8g}"
     return value
+
+
+@pytest.mark.large
+def test_spark_shows_one_view_after_the_other(tmp_path: Path) -> None:
+    with spark_cluster() as cluster:
+        settings = Settings(
+            tmp_path,
+            tmp_path / "lifestage.yml",
+            tmp_path / "home",
+            target="spark",
+            server=Server(host="127.0.0.1", port=cluster.port, user="lifestage"),
+        )
+        make_judged(settings)
+        first = put(settings)
+        assert first.is_new
+        assert not put(settings).is_new
+        assert_whole(settings)
+
+        make_judged(settings, 52)
+        second = put(settings)
+        shelf = ServerShelf(settings)
+        assert [one.generation for one in shelf.kept()] == [second.generation, first.generation]
+        shelf.hold(NEXT_DAY, "orders stopped.", report=write_report)
+        assert shelf.status().is_held
+        shelf.rollback(report=write_report)
+        assert shelf.status().generation == first.generation
+        assert_whole(settings)
+
+        request(settings, "C7")
+        assert redact_published(settings) == 5
+        assert len(generations(settings)) == 1
+        with shelf.opened() as session:
+            assert session.fetch("select count(*) from published.customers") == [(49,)]
+        make_judged(settings, 30)
+        with pytest.raises(PublicationHeld, match="20 of 49 published customers"):
+            put(settings)
