@@ -1,5 +1,5 @@
 {% macro forget_batches() %}
     {% if is_incremental() %}
-    delete from {{ this }} where batch in (select batch from {{ ref('stg_shop__order_batches_changed') }})
+    {{ forget_rows('batch in (select changed.batch from ' ~ ref('stg_shop__order_batches_changed') ~ ' as changed)') }}
     {% endif %}
 {% endmacro %}
