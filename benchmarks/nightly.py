@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.__main__ import ROOT, Cost, measure
+from benchmarks.costs import ROOT, Cost, measure
 from orchestration.config import load_config
 
 DAY_TAG = "dagster/partition"

