@@ -12,6 +12,7 @@ $(VENV)/.installed: requirements/dev.txt pyproject.toml
 	command -v uv >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet uv
 	PATH="$(abspath $(BIN)):$$PATH" uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements/dev.txt
 	PATH="$(abspath $(BIN)):$$PATH" uv pip install --quiet --python $(BIN)/python --no-deps -e .
+	$(BIN)/python -m compileall -q orchestration
 	touch $@
 
 # The tests open the report in Chromium; only they need it. Where there is no apt-get, it is for you.
