@@ -22,6 +22,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from psycopg.conninfo import conninfo_to_dict
 
 from orchestration.activation import ledger
 from orchestration.activation.destinations import (
@@ -92,7 +93,7 @@ def session(request: pytest.FixtureRequest) -> Iterator[Session]:
     with psycopg.connect(cluster.url, autocommit=True) as connection:
         connection.execute("drop database if exists scratch")
         connection.execute("create database scratch template template0 lc_collate 'C'")
-    host = psycopg.conninfo.conninfo_to_dict(cluster.url)["host"]
+    host = conninfo_to_dict(cluster.url)["host"]
     with open_postgres(WarehouseServer(str(host), 5432, "postgres", "", "scratch")) as scratch:
         yield scratch
 
