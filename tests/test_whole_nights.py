@@ -37,6 +37,7 @@ DIFFERENT = OWN_COLUMNS | {
 # They repeat the hash of the labels.
 WITH_HASH = {"check_results": {"details"}}
 READERS = "published"
+PERSON = "C0042"
 
 
 def two_nights(root: Any, engine: Mapping[str, str] | None = None) -> Installation:
@@ -147,7 +148,7 @@ def test_readers_see_the_same(on_file: Installation, on_server: tuple[Installati
 def test_the_command_line_says_the_same(
     on_file: Installation, on_server: tuple[Installation, str]
 ) -> None:
-    for asked in (("checks", "--all"), ("explain", "C0042"), ("plan",)):
+    for asked in (("checks", "--all"), ("explain", PERSON), ("plan",)):
         ours, theirs = (shop.lifestage(*asked) for shop in (on_file, on_server[0]))
         assert ours.returncode == theirs.returncode == 0, theirs.stderr
         assert ours.stdout == theirs.stdout
@@ -156,3 +157,25 @@ def test_the_command_line_says_the_same(
 def test_the_report_is_there(on_server: tuple[Installation, str]) -> None:
     page = on_server[0].settings.published_dir / "report.html"
     assert "<html" in page.read_text()
+
+
+@pytest.mark.large
+def test_nothing_stays_of_a_person_who_is_erased(on_server: tuple[Installation, str]) -> None:
+    shop, login = on_server
+    for asked in (("erase", "--customer", PERSON), ("refresh", "--as-of", LAST_DAY.isoformat())):
+        done = shop.lifestage(*asked)
+        assert done.returncode == 0, done.stderr
+    with psycopg.connect(login) as server:
+        tables = server.execute(
+            "select format('%I.%I', schemaname, tablename) from pg_tables"
+            " where schemaname not in ('pg_catalog', 'information_schema')"
+        ).fetchall()
+        assert len(tables) > 200
+        naming = [
+            table
+            for (table,) in tables
+            if server.execute(
+                f"select 1 from {table} as one where one::text ~ '\\m{PERSON}\\M' limit 1".encode()
+            ).fetchall()
+        ]
+        assert naming == []

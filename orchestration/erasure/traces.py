@@ -135,10 +135,11 @@ def sweep(settings: Settings) -> int:
     """
     with open_warehouse(settings, read_only=False) as session:
         asked = count_open(session)
-        if not asked:
-            return 0
-        shelf_of(settings).forget_past()
-        remove_deliveries(settings)
+    if not asked:
+        return 0
+    shelf_of(settings).forget_past()
+    remove_deliveries(settings)
+    with open_warehouse(settings, read_only=False) as session:
         if ledger_members(session):
             add_duty(session, LEDGER)
         close_requests(session)

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 DIALECT = "postgres"
 CHUNK_BYTES = 1 << 20
+# How long a table may be in use before the rest has to wait for another attempt.
+PATIENCE_SECONDS = 60
 # By the two names that the server has for most of them.
 OWN_TYPES = {
     "text": "VARCHAR",
@@ -139,9 +141,20 @@ class PostgresSession(PostgresViews):
                 sink.write_row(row)
 
     def compact(self) -> None:
-        """Write the tables anew, so that nothing is left of rows that are gone."""
+        """Write the tables anew, so that nothing is left of rows that are gone.
+
+        What readers have is left out: it is never changed, and they may be reading it.
+        """
         with _told():
-            self.connection.execute(b"vacuum full")
+            tables = self.connection.execute(
+                b"select format('%I.%I', schemaname, tablename) from pg_tables"
+                b" where tableowner = current_user and schemaname not like 'published%'"
+                b" and schemaname not in ('pg_catalog', 'information_schema') order by 1"
+            ).fetchall()
+            self.connection.execute(f"set lock_timeout = '{PATIENCE_SECONDS}s'".encode())
+            for (table,) in tables:
+                self.connection.execute(f"vacuum full {table}".encode())
+            self.connection.execute(b"reset lock_timeout")
 
     def _fetch(
         self, sql: str, parameters: Parameters, most: int
