@@ -27,8 +27,12 @@ MAY_READ = {
     "quality": {"staging", "intermediate", "marts", "quality", "rules"},
     "activation": {"staging", "intermediate", "marts", "activation", "rules"},
 }
-# Prospects have no order, so no step between staging and the mart knows them.
-DECLARED = {("customers", "stg_shop__customers")}
+# Prospects have no order, so no step between staging and the mart knows them. That a run begins is
+# noted before staging, too, trusts what an earlier one left.
+DECLARED = {
+    ("customers", "stg_shop__customers"),
+    ("stg_shop__order_batches_changed", "int_run_begun"),
+}
 NAMES = {
     "staging": r"(base|stg)_[a-z]+__[a-z_]+s(_[a-z]+)*|rejected_rows|row_warnings|order_intake",
     "intermediate": r"int_[a-z_]+",
