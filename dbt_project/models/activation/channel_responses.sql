@@ -206,7 +206,10 @@ final as (
         revenue,
         {{ exact_average('revenue', 'contacts') }} as revenue_per_contact,
         {{ exact_share('customers_opened * other_customers', 'others_opened * customers_contacted') }} as open_ratio,
-        {{ exact_share('customers_converted * other_customers', 'others_converted * customers_contacted') }} as conversion_ratio,
+        {{ exact_share(
+            'customers_converted * other_customers',
+            'others_converted * customers_contacted',
+        ) }} as conversion_ratio,
         {{ exact_share('revenue * other_contacts', 'other_revenue * contacts') }} as revenue_ratio
     from compared
 )

@@ -96,7 +96,10 @@ final as (
         cast(coalesce(sizes.customers, 0) as bigint) as customers_at_start,
         coalesce(segment_months.buyers, 0) as buyers,
         coalesce(segment_months.new_buyers, 0) as new_buyers,
-        {{ exact_share('coalesce(segment_months.buyers - segment_months.new_buyers, 0)', 'sizes.customers') }} as conversion_rate,
+        {{ exact_share(
+            'coalesce(segment_months.buyers - segment_months.new_buyers, 0)',
+            'sizes.customers',
+        ) }} as conversion_rate,
         coalesce(segment_months.orders, 0) as orders,
         cast(coalesce(segment_months.revenue, 0) as decimal(18, 4)) as revenue,
         {{ exact_average('segment_months.revenue', 'nullif(segment_months.orders, 0)') }} as average_order_value,
@@ -110,11 +113,17 @@ final as (
         {{ exact_average('sizes.lifetime_revenue', 'nullif(sizes.customers, 0)') }} as average_lifetime_revenue,
         case
             when grid.is_complete and grid.month_before >= history.first_day and months_before.revenue > 0
-                then {{ exact_share('coalesce(segment_months.revenue, 0) - months_before.revenue', 'months_before.revenue') }}
+                then {{ exact_share(
+                    'coalesce(segment_months.revenue, 0) - months_before.revenue',
+                    'months_before.revenue',
+                ) }}
         end as revenue_growth,
         case
             when grid.is_complete and grid.year_before >= history.first_day and years_before.revenue > 0
-                then {{ exact_share('coalesce(segment_months.revenue, 0) - years_before.revenue', 'years_before.revenue') }}
+                then {{ exact_share(
+                    'coalesce(segment_months.revenue, 0) - years_before.revenue',
+                    'years_before.revenue',
+                ) }}
         end as revenue_growth_year
     from grid
     cross join history

@@ -40,7 +40,10 @@ final as (
         totals.segment,
         segments.label,
         segments.description,
-        {{ exact_average('totals.customers * totals.day_number - totals.last_order_days', 'nullif(totals.customers, 0)') }} as average_days_since_last_order,
+        {{ exact_average(
+            'totals.customers * totals.day_number - totals.last_order_days',
+            'nullif(totals.customers, 0)',
+        ) }} as average_days_since_last_order,
         {{ exact_average('totals.orders_held', 'nullif(totals.customers, 0)') }} as average_orders,
         {{ exact_average('totals.monetary', 'nullif(totals.customers, 0)') }} as average_monetary,
         {% if var('monetary_aggregate') == 'average' %}
@@ -54,7 +57,10 @@ final as (
         {{ exact_share('totals.revenue_28_days', 'totals.all_revenue_28_days') }} as revenue_28_days_share,
         case
             when totals.days_of_history >= 56 and totals.revenue_28_days_before > 0
-                then {{ exact_share('totals.revenue_28_days - totals.revenue_28_days_before', 'totals.revenue_28_days_before') }}
+                then {{ exact_share(
+                    'totals.revenue_28_days - totals.revenue_28_days_before',
+                    'totals.revenue_28_days_before',
+                ) }}
         end as revenue_growth,
         segments.needs,
         segments.channel,

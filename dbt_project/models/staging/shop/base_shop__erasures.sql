@@ -1,6 +1,6 @@
 {% set input = raw_input('erasures') %}
 with source as (
-    select * from {{ raw_relation('erasures') }} as given
+    select given.* from {{ raw_relation('erasures') }} as given
 ),
 
 final as (

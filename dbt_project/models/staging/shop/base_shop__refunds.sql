@@ -1,6 +1,6 @@
 {% set input = raw_input('refunds') %}
 with source as (
-    select * from {{ raw_rows(input) }} as given
+    select given.* from {{ raw_rows(input) }} as given
 ),
 
 final as (
