@@ -16,6 +16,7 @@ from orchestration.settings import Settings
 REPOSITORY = Path(__file__).parents[1]
 # A worker that comes to one of these last works on alone while the others are done.
 LONGEST = (
+    *("test_whole_nights", "test_parity"),
     *("test_faults", "test_nightly", "test_incremental", "test_exactness", "test_erasure"),
     *("test_activation", "test_audience_events", "test_audience_worlds", "test_invariance"),
 )
