@@ -292,6 +292,7 @@ class Nights:
             this=this,
             ref=names.__getitem__,
             far_future=lambda: "date '9999-12-31'",
+            forget_rows=lambda condition: f"delete from {this} where {condition}",
         )
 
     def full(self, night: Night) -> duckdb.DuckDBPyConnection:
