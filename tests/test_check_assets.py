@@ -9,7 +9,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from orchestration import gate, warehouse
+from orchestration import gate
 from orchestration.defs.checks import ASSETS, VERDICT_KEY, asset_key, check_assets
 from orchestration.defs.publication import publication_asset
 from orchestration.defs.steps import TURN, turn_on_warehouse
@@ -19,7 +19,7 @@ from orchestration.partitions import business_days
 from orchestration.publication_status import PublicationStatus, read_status
 from orchestration.quality import definitions_in_force
 from orchestration.run_history import first_failure
-from orchestration.warehouse import open_database
+from orchestration.warehouse import only_writer, open_database, turns
 from tests.conftest import REPOSITORY, Installation
 
 DAY = date(2026, 6, 30)
@@ -159,8 +159,8 @@ def test_the_sample_shop_as_it_ships_is_well(sample_shop: Installation) -> None:
 def test_a_run_that_gets_no_turn_says_what_it_waited_for(
     shop: Installation, history: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(warehouse, "WAIT_FOR_LOCK_SECONDS", 0)
-    with warehouse.only_writer(shop.settings.home):
+    monkeypatch.setattr(turns, "WAIT_FOR_LOCK_SECONDS", 0)
+    with only_writer(shop.settings.home):
         result = judged(shop, history)
     assert not result.success
     assert first_failure(result.all_events) == (
