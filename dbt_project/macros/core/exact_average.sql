@@ -4,7 +4,7 @@
 {% macro default__exact_average(amount, number) %}
 cast(
     sign({{ amount }})
-    * cast((2 * cast(abs({{ amount }}) * 10000 as hugeint) + {{ number }}) // (2 * {{ number }}) as decimal(18, 0))
+    * cast((2 * cast(cast(abs({{ amount }}) as decimal(33, 4)) * 10000 as hugeint) + {{ number }}) // (2 * {{ number }}) as decimal(18, 0))
     * 0.0001 as decimal(18, 4)
 )
 {% endmacro %}

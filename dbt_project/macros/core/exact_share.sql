@@ -5,8 +5,8 @@
 {% macro default__exact_share(part, whole) -%}
 cast(
             sign({{ part }}) * sign({{ whole }}) * cast(
-                (2000000 * cast(abs({{ part }}) * 10000 as hugeint) + cast(abs({{ whole }}) * 10000 as hugeint))
-                // nullif(2 * cast(abs({{ whole }}) * 10000 as hugeint), 0) as decimal(24, 0)
+                (2000000 * cast(cast(abs({{ part }}) as decimal(33, 4)) * 10000 as hugeint) + cast(cast(abs({{ whole }}) as decimal(33, 4)) * 10000 as hugeint))
+                // nullif(2 * cast(cast(abs({{ whole }}) as decimal(33, 4)) * 10000 as hugeint), 0) as decimal(24, 0)
             ) * 0.000001 as decimal(18, 6)
         )
 {%- endmacro %}
