@@ -110,9 +110,13 @@ def refresh(
             runner.refresh(config, settings, asked, full_refresh=full, tell=steps.tell)
         except runner.RefreshError as error:
             raise CommandError(str(error)) from error
-    _print_segments(config, settings)
-    _print_published(config, settings)
-    print_verdict(settings)
+    try:
+        _print_segments(config, settings)
+        _print_published(config, settings)
+        print_verdict(settings)
+    except WarehouseError as error:
+        # The night is done; the next one has begun on the same file.
+        output().print(f"not shown  {error}", highlight=False)
 
 
 @app.command()
