@@ -5,8 +5,9 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -50,6 +51,13 @@ class Installation:
             **self.engine,
         }
 
+    def copy(self, root: Path) -> Self:
+        """Copy the whole installation with its state to another folder."""
+        shutil.copytree(self.root, root, symlinks=True)
+        settings = root / "dagster" / "dagster.yaml"
+        settings.write_text(settings.read_text().replace(str(self.root), str(root)))
+        return replace(self, root=root)
+
     @property
     def settings(self) -> Settings:
         return Settings(
@@ -88,7 +96,7 @@ def make_installation(root: Path, engine: Mapping[str, str] | None = None) -> In
 
 @pytest.fixture(scope="session")
 def sample_shop(tmp_path_factory: pytest.TempPathFactory) -> Installation:
-    """The sample shop after its first refresh; tests leave its tables as they are."""
+    """The sample shop after its first refresh; tests that change it change a copy."""
     shop = make_installation(tmp_path_factory.mktemp("shop"))
     done = shop.lifestage("refresh")
     assert done.returncode == 0, done.stderr

@@ -12,7 +12,6 @@ import csv
 import itertools
 import json
 import random
-import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -187,13 +186,6 @@ class Shop(Installation):
         published = published_generation(self.settings.published_dir)
         assert published is not None
         return Served(published.generation, self.totals(day))
-
-    def copy(self, root: Path) -> Shop:
-        """Copy the whole installation with its state."""
-        shutil.copytree(self.root, root, symlinks=True)
-        settings = root / "dagster" / "dagster.yaml"
-        settings.write_text(settings.read_text().replace(str(self.root), str(root)))
-        return Shop(root)
 
 
 def make_shop(

@@ -51,9 +51,7 @@ def rows_of(shop: Installation, name: str) -> list[dict[str, str]]:
 
 @pytest.fixture
 def shop(sample_shop: Installation, tmp_path: Path) -> Installation:
-    root = tmp_path / "shop"
-    shutil.copytree(sample_shop.root, root, symlinks=True)
-    made = Installation(root)
+    made = sample_shop.copy(tmp_path / "shop")
     # As if nothing had been delivered yet, which the nightly job has done.
     shutil.rmtree(made.settings.home / "deliveries")
     change(made, "drop schema delivery cascade")

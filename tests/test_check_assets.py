@@ -1,6 +1,5 @@
 """The step that judges a night, on the sample shop: what Dagster shows, what is let through."""
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
@@ -30,9 +29,7 @@ NOT_REQUIRED, REQUIRED = "C02", "C33"
 @pytest.fixture
 def shop(sample_shop: Installation, tmp_path: Path) -> Installation:
     """A copy of the refreshed sample shop, whose tables a test may change."""
-    root = tmp_path / "shop"
-    shutil.copytree(sample_shop.root, root, symlinks=True)
-    return Installation(root)
+    return sample_shop.copy(tmp_path / "shop")
 
 
 @pytest.fixture(scope="module")

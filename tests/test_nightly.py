@@ -60,8 +60,14 @@ def days_done(shop: Installation, asset: str) -> set[str]:
         return instance.get_materialized_partitions(dg.AssetKey.from_user_string(asset))
 
 
-def test_the_sample_shop_shows_every_segment_and_stage(sample_shop: Installation) -> None:
-    with duckdb.connect(sample_shop.settings.warehouse_path, read_only=True) as connection:
+@pytest.fixture(scope="module")
+def shop(sample_shop: Installation, tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """A copy of the refreshed sample shop, on which nights are added to one another."""
+    return sample_shop.copy(tmp_path_factory.mktemp("nights") / "shop")
+
+
+def test_the_sample_shop_shows_every_segment_and_stage(shop: Installation) -> None:
+    with duckdb.connect(shop.settings.warehouse_path, read_only=True) as connection:
         segments = connection.execute(
             "select segment from rules.segments where preset = 'default' except"
             " select segment from marts.customers"
@@ -73,8 +79,8 @@ def test_the_sample_shop_shows_every_segment_and_stage(sample_shop: Installation
     assert (segments, stages) == ([], [])
 
 
-def test_a_run_shows_what_it_did(sample_shop: Installation) -> None:
-    with history(sample_shop) as instance:
+def test_a_run_shows_what_it_did(shop: Installation) -> None:
+    with history(shop) as instance:
         runs = instance.get_runs()
         assert [run.status for run in runs][-1] is dg.DagsterRunStatus.SUCCESS
         shown = {}
@@ -96,8 +102,7 @@ def test_a_run_shows_what_it_did(sample_shop: Installation) -> None:
     assert shown["published/lifestage"].metadata["generation"].value
 
 
-def test_a_refused_file_leaves_everything_as_it_was(sample_shop: Installation) -> None:
-    shop = sample_shop
+def test_a_refused_file_leaves_everything_as_it_was(shop: Installation) -> None:
     feed = shop.root / "seeds" / "sample" / "raw_orders.csv"
     shipped, before = feed.read_text(), parquet_bytes(shop)
     try:
@@ -115,8 +120,7 @@ def test_a_refused_file_leaves_everything_as_it_was(sample_shop: Installation) -
     assert held.held_reason in said
 
 
-def test_old_days_are_one_pass_and_change_only_what_came_late(sample_shop: Installation) -> None:
-    shop = sample_shop
+def test_old_days_are_one_pass_and_change_only_what_came_late(shop: Installation) -> None:
     feed = shop.root / "seeds" / "sample" / "raw_orders.csv"
     shipped = feed.read_text()
     published, before, starts = parquet_bytes(shop), labels(shop), starts_of_dbt(shop)
@@ -153,9 +157,8 @@ def labels(shop: Installation) -> set[tuple]:
 
 
 def test_a_killed_run_does_not_stand_in_the_way(
-    sample_shop: Installation, monkeypatch: pytest.MonkeyPatch
+    shop: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shop = sample_shop
     victim = subprocess.Popen(
         [Path(sys.executable).parent / "lifestage", "refresh"],
         env=shop.environment,

@@ -95,6 +95,9 @@ def run_all(
         for one in pool.imap_unordered(run_trial, wanted, chunksize=1):
             found.append(one)
             report(len(found), len(wanted))
+        # Leaving the pool would kill its workers, and one that still starts may not hear of it.
+        pool.close()
+        pool.join()
     answers: Answers = {plan.kind: [] for plan in plans}
     for trial, answer in sorted(found, key=lambda one: one[0].seed):
         answers[trial.kind].append((trial, answer))
