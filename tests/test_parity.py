@@ -48,6 +48,46 @@ OF_THE_RUN = {
     *("int_run_begun", "int_run_applied", "quality_late_arrivals"),
 }
 
+TIMES = """
+2024-02-29
+2023-02-29
+2024-01-01T10:00
+2024-01-01 23:59:59.1234567
+2024-01-01T10:00:59
+2024-01-01T10:00:60
+2024-01-01T10:00:75
+2024-01-01 10:60
+2024-01-01T24:00
+2024-13-01
+2024-04-31 08:00:00
+2024-01-01T10:00:60Z
+2024-01-01T10:00Z
+2024-01-01T10:00:75+02:00
+2024-01-01 10:00:59.9 Z
+2024-01-01 10:00 -02
+2024-01-01T00:30:00+02:00
+2024-03-01T00:00:00.5-0230
+2024-01-01T10:00+15
+2024-01-01 10:00:59 +0200
+20240315
+2024315
+31.12.85
+31.12.24
+1.2.69
+01.02.68
+30.02.24
+01.13.24
+15/03/2024 7:05
+15/03/2024 07:05
+15/03/2024 24:05
+15/03/2024 07:60
+2024-03-15T07:05:59h
+2024-03-15T07:05:60h
+2024-03-15T07:05:99h
+soon
+""".splitlines()  # the first one is empty
+FORMATS = ("%Y%m%d", "%d.%m.%y", "%d/%m/%Y %H:%M", "%Y-%m-%dT%H:%M:%Sh")
+
 # Floating-point sums depend on the order of the rows, which no engine promises.
 CLOSE = 1e-6
 
@@ -65,28 +105,34 @@ class Engine:
 
     def build(self, seeds: Path, as_of: date, *arguments: str) -> None:
         """Run one night."""
+        named = {
+            "LIFESTAGE_SEEDS": os.path.relpath(seeds, REPOSITORY / "dbt_project"),
+            "LIFESTAGE_AS_OF": as_of.isoformat(),
+        }
+        self._dbt("build", "--exclude-resource-type", "unit_test", *arguments, **named)
+
+    def answers(self, query: str) -> list[tuple[Any, ...]]:
+        """Fetch a query that is written with macros."""
+        return self.fetch(self._dbt("compile", "--no-introspect", "--inline", query))
+
+    def _dbt(self, command: str, *arguments: str, **named: str) -> str:
         project = REPOSITORY / "dbt_project"
+        own = {"LIFESTAGE_TARGET": self.name, "LIFESTAGE_HOME": str(self.home)}
         done = subprocess.run(
             [
-                *(Path(sys.executable).parent / "dbt", "--quiet", "--no-use-colors", "build"),
-                *("--exclude-resource-type", "unit_test", *arguments),
+                *(Path(sys.executable).parent / "dbt", "--quiet", "--no-use-colors", command),
+                *arguments,
                 *("--project-dir", project, "--profiles-dir", REPOSITORY / "profiles"),
                 *("--target-path", self.home / "target", "--log-path", self.home / "logs"),
             ],
-            env=os.environ
-            | self.environment
-            | {
-                "LIFESTAGE_TARGET": self.name,
-                "LIFESTAGE_HOME": str(self.home),
-                "LIFESTAGE_SEEDS": os.path.relpath(seeds, project),
-                "LIFESTAGE_AS_OF": as_of.isoformat(),
-            },
+            env=os.environ | self.environment | own | named,
             cwd=project,
             capture_output=True,
             text=True,
             check=False,
         )
         assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
+        return done.stdout
 
     def rows(self, schema: str, name: str, columns: list[str]) -> Rows:
         """Read a table: its rows without their floats, each with the floats that go with it."""
@@ -200,6 +246,16 @@ def differences(duck: Engine, other: Engine, without: set[str]) -> list[str]:
     return found
 
 
+def times_read(engine: Engine) -> dict[str, list[Any]]:
+    """What an engine makes of texts that may be times."""
+    rows = " union all ".join(f"select '{text}' as text" for text in TIMES)
+    local = [f"{{{{ parse_local_time('text', ['{form}']) }}}}" for form in FORMATS]
+    several = f"{{{{ parse_local_time('text', {list(FORMATS)}) }}}}"
+    asked = ", ".join([*local, several, "{{ parse_instant('text') }}"])
+    answers = engine.answers(f"select text, {asked} from ({rows}) as texts")
+    return {text: [plain(value) for value in values] for text, *values in answers}
+
+
 @contextmanager
 def on_postgres(home: Path) -> Generator[Engine]:
     """Start a server with an empty database."""
@@ -234,10 +290,16 @@ def on_spark(home: Path) -> Generator[Engine]:
         assert len(executors(cluster)) == 2
 
 
+def test_postgres_reads_the_times_that_duckdb_reads(duck: Engine, tmp_path: Path) -> None:
+    with on_postgres(tmp_path) as postgres:
+        assert times_read(postgres) == times_read(duck)
+
+
 def test_spark_holds_what_duckdb_holds(
     duck: Engine, nights: list[tuple[Path, date]], tmp_path: Path
 ) -> None:
     with on_spark(tmp_path) as spark:
+        assert times_read(spark) == times_read(duck)
         spark.build(*nights[-1], *WITHOUT_TESTS)
         assert differences(duck, spark, OF_THE_RUN) == []
 

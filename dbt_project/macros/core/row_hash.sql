@@ -4,4 +4,5 @@
 
 {% macro postgres__row_hash(columns) %}hashtextextended(row({{ columns | join(', ') }})::text, 0){% endmacro %}
 
-{% macro spark__row_hash(columns) %}xxhash64({{ columns | join(', ') }}){% endmacro %}
+{#- A hash of columns would pass over NULL, so that values could change their places. -#}
+{% macro spark__row_hash(columns) %}xxhash64(to_json(struct({{ columns | join(', ') }}))){% endmacro %}

@@ -5,6 +5,31 @@
 
 {#- PostgreSQL reads leniently or fails, so the parts are taken out and checked one by one. -#}
 {% macro postgres__read_time(text, format) -%}
+    {%- set pieces = time_pieces(format) -%}
+    {%- set at = {} -%}
+    {%- for part in pieces['parts'] -%}{%- do at.update({part: 'cast(read.parts[' ~ loop.index ~ '] as integer)'}) -%}{%- endfor -%}
+    (
+        select {{ checked_time(year_of(at), at['m'], at['d'], at.get('H', '0'), at.get('M', '0'), at.get('S', '0')) }}
+        from (select regexp_match({{ text }}, '^{{ pieces['pattern'] }}$') as parts) as read
+    )
+{%- endmacro %}
+
+{#- Patterns of Java read other things than those of strptime, so here too the parts are taken out. -#}
+{% macro spark__read_time(text, format) -%}
+    {%- set pieces = time_pieces(format) -%}
+    {%- set at = {} -%}
+    {%- for part in pieces['parts'] -%}
+        {%- do at.update({part: "try_cast(regexp_extract(" ~ text ~ ", r'^" ~ pieces['pattern'] ~ "$', " ~ loop.index ~ ") as int)"}) -%}
+    {%- endfor -%}
+    {#- The second 60 would be the next minute. -#}
+    case
+        when {{ year_of(at) }} > 0 and {{ at.get('S', '0') }} < 60
+            then try_make_timestamp({{ year_of(at) }}, {{ at['m'] }}, {{ at['d'] }}, {{ at.get('H', '0') }}, {{ at.get('M', '0') }}, {{ at.get('S', '0') }})
+    end
+{%- endmacro %}
+
+{#- A regular expression for what a format of strptime reads, and the letters of its groups in order. -#}
+{% macro time_pieces(format) -%}
     {%- set patterns = {
         'Y': '([0-9]{4})', 'y': '([0-9]{2})', 'm': '([0-9]{1,2})', 'd': '([0-9]{1,2})',
         'H': '([0-9]{1,2})', 'M': '([0-9]{1,2})', 'S': '([0-9]{1,2})',
@@ -18,38 +43,17 @@
             {%- do pattern.append(patterns[piece[:1]] ~ modules.re.escape(piece[1:])) -%}
         {%- else -%}
             {{ exceptions.raise_compiler_error(
-                'PostgreSQL does not read %' ~ piece[:1] ~ ' of the date format ' ~ format
+                'this engine does not read %' ~ piece[:1] ~ ' of the date format ' ~ format
                 ~ ': use %Y, %y, %m, %d, %H, %M and %S, or deliver ISO 8601'
             ) }}
         {%- endif -%}
     {%- endfor -%}
-    {%- set at = {} -%}
-    {%- for part in parts -%}{%- do at.update({part: 'cast(read.parts[' ~ loop.index ~ '] as integer)'}) -%}{%- endfor -%}
-    {#- Two digits are a year from 1969 to 2068, as POSIX says. -#}
-    {%- set year = at['Y'] if 'Y' in at else '(' ~ at['y'] ~ ' + case when ' ~ at['y'] ~ ' < 69 then 2000 else 1900 end)' -%}
-    (
-        select {{ checked_time(year, at['m'], at['d'], at.get('H', '0'), at.get('M', '0'), at.get('S', '0')) }}
-        from (select regexp_match({{ text }}, '^{{ pattern | join }}$') as parts) as read
-    )
+    {{ return({'parts': parts, 'pattern': pattern | join}) }}
 {%- endmacro %}
 
-{#- Spark reads patterns of Java, one letter or more for a number of as many digits or more. -#}
-{% macro spark__read_time(text, format) -%}
-    {%- set patterns = {'Y': 'yyyy', 'y': 'yy', 'm': 'M', 'd': 'd', 'H': 'H', 'M': 'm', 'S': 's'} -%}
-    {%- set pattern = [] -%}
-    {%- for piece in format.split('%') -%}
-        {%- if loop.first -%}
-            {%- do pattern.append(piece) -%}
-        {%- elif piece[:1] in patterns -%}
-            {%- do pattern.append(patterns[piece[:1]] ~ piece[1:]) -%}
-        {%- else -%}
-            {{ exceptions.raise_compiler_error(
-                'Spark does not read %' ~ piece[:1] ~ ' of the date format ' ~ format
-                ~ ': use %Y, %y, %m, %d, %H, %M and %S, or deliver ISO 8601'
-            ) }}
-        {%- endif -%}
-    {%- endfor -%}
-    try_to_timestamp({{ text }}, '{{ pattern | join }}')
+{#- Two digits are a year from 1969 to 2068, as POSIX says. -#}
+{% macro year_of(at) -%}
+    {{ return(at['Y'] if 'Y' in at else '(' ~ at['y'] ~ ' + case when ' ~ at['y'] ~ ' < 69 then 2000 else 1900 end)') }}
 {%- endmacro %}
 
 {#- The time of a day and an hour, or NULL where the calendar has no such day. -#}
