@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 from contextlib import contextmanager
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from dagster_dbt import DbtProject
@@ -20,7 +21,7 @@ from orchestration.overlay import DBT_PROJECT_DIR, REPOSITORY, seeds_root
 from orchestration.warehouse import only_writer
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterable
     from datetime import date
     from pathlib import Path
 
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 PROFILES_DIR = REPOSITORY / "profiles"
 # Read by the macro requested_day.
 AS_OF_VARIABLE = "LIFESTAGE_AS_OF"
+# Read by stg_shop__order_batches: other code may check the same orders otherwise.
+CHECKED_BY_VARIABLE = "LIFESTAGE_CHECKED_BY"
+CHECKING = ("macros", "models/staging")
 PARSED = "partial_parse.msgpack"
 
 
@@ -48,6 +52,7 @@ def prepared_project(settings: Settings, config: Config) -> DbtProject:
     # Relative: dbt would write the tests of an absolute folder next to the folder's own files.
     seeds = os.path.relpath(seeds_root(settings, config), DBT_PROJECT_DIR)
     os.environ["LIFESTAGE_SEEDS"] = seeds
+    os.environ[CHECKED_BY_VARIABLE] = _digest_of(DBT_PROJECT_DIR, CHECKING)
     project = DbtProject(
         project_dir=DBT_PROJECT_DIR,
         profiles_dir=PROFILES_DIR,
@@ -89,7 +94,8 @@ def told_the_day(day: date) -> Generator[None]:
 
 def _prepare_manifest(project: DbtProject, settings: Settings, config: Config) -> None:
     variables = parsed_vars(config)
-    fingerprint = _fingerprint(seeds_root(settings, config), settings.target, variables)
+    engine = [settings.target, settings.server.database, *_versions(settings.target)]
+    fingerprint = _fingerprint(seeds_root(settings, config), [*engine, variables])
     known = project.manifest_path.with_name("manifest.fingerprint")
     if project.manifest_path.exists() and known.exists() and known.read_text() == fingerprint:
         return
@@ -103,14 +109,26 @@ def _prepare_manifest(project: DbtProject, settings: Settings, config: Config) -
     known.write_text(fingerprint)
 
 
-def _fingerprint(seeds: Path, target: str, variables: dict) -> str:
+def _versions(target: str) -> list[str]:
+    """Name the versions of dbt, which does not read the form that another one keeps."""
+    return [version("dbt-core"), version(f"dbt-{target}")]
+
+
+def _fingerprint(seeds: Path, named: list[Any]) -> str:
     """Hash everything that the graph is made of."""
-    digest = hashlib.sha256(json.dumps([target, str(seeds), variables]).encode())
-    files = [DBT_PROJECT_DIR / "dbt_project.yml", PROFILES_DIR / "profiles.yml"]
-    for folder in ("models", "macros", "tests"):
-        files += sorted(path for path in (DBT_PROJECT_DIR / folder).rglob("*") if path.is_file())
-    files += sorted(path for path in seeds.rglob("*") if path.is_file())
-    for path in files:
-        digest.update(str(path).encode())
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    digest = hashlib.sha256(json.dumps([str(seeds), *named]).encode())
+    for path in (DBT_PROJECT_DIR / "dbt_project.yml", PROFILES_DIR / "profiles.yml"):
+        digest.update(path.read_bytes())
+    digest.update(_digest_of(DBT_PROJECT_DIR, ("models", "macros", "tests")).encode())
+    digest.update(_digest_of(seeds).encode())
+    return digest.hexdigest()
+
+
+def _digest_of(root: Path, folders: Iterable[str] = (".",)) -> str:
+    """Hash the files of folders, with their paths from the root on."""
+    digest = hashlib.sha256()
+    for folder in folders:
+        for path in sorted(path for path in (root / folder).rglob("*") if path.is_file()):
+            digest.update(path.relative_to(root).as_posix().encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
