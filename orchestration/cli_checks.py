@@ -19,12 +19,11 @@ from orchestration.console import CommandError, errors, installation, output, pr
 from orchestration.gate import approve as accept
 from orchestration.measures.check_summary import worst_first
 from orchestration.overlay import rules_dir
-from orchestration.provenance import own_database
 from orchestration.rules import read_guards
 from orchestration.shelf import report_writer, shelf_of
 from orchestration.warehouse import (
     has_warehouse,
-    only_writer,
+    only_run,
     open_warehouse,
 )
 
@@ -101,7 +100,7 @@ def approve(
         )
     day = as_of.date()
     with (
-        only_writer(settings.home, _say_that_it_waits),
+        only_run(settings, _say_that_it_waits),
         open_warehouse(settings, read_only=False) as session,
     ):
         if audience is not None:
@@ -130,7 +129,7 @@ def rollback(
         ]
         print_table(("generation", "as of", ""), rows)
         return
-    with only_writer(settings.home, _say_that_it_waits):
+    with only_run(settings, _say_that_it_waits):
         done = shelf.rollback(generation, report=report_writer(config))
     output().print(done.message, highlight=False, soft_wrap=True)
 
@@ -150,7 +149,7 @@ def try_alerts() -> None:
 
 def newest_results(session: Session) -> tuple[dict[str, Any] | None, list[Any]]:
     """Read the newest verdict and its results; there may be none yet."""
-    database = own_database(session)
+    database = session.database
     if (SCHEMA, "verdicts") not in session.relations(database):
         return None, []
     newest: date | None = session.fetch(f"select max(as_of_date) from {SCHEMA}.verdicts")[0][0]

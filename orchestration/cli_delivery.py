@@ -19,7 +19,7 @@ from orchestration.rules import read_audiences, read_guards
 from orchestration.settings import destination_variables
 from orchestration.warehouse import (
     has_warehouse,
-    only_writer,
+    only_run,
     open_warehouse,
 )
 
@@ -43,7 +43,7 @@ def plan(audience: Only = None) -> None:
 
     config, settings = _judged_installation()
     with (
-        only_writer(settings.home, _say_that_it_waits),
+        only_run(settings, _say_that_it_waits),
         open_warehouse(settings, read_only=False) as session,
     ):
         planned = plan_deliveries(session, settings, config, audience)
@@ -79,7 +79,7 @@ def deliver(audience: Only = None) -> None:
 
     config, settings = _judged_installation()
     unfinished = []
-    with only_writer(settings.home, _say_that_it_waits):
+    with only_run(settings, _say_that_it_waits):
         with open_warehouse(settings, read_only=False) as session:
             for report in send(session, settings, config, destination_variables(), audience):
                 if report.status == INCOMPLETE:

@@ -14,7 +14,7 @@ from orchestration.console import CommandError, errors, installation, output
 from orchestration.erasure.people import would_forget
 from orchestration.erasure.requests import Kind, RequestError, ask
 from orchestration.warehouse import (
-    only_writer,
+    only_run,
     open_warehouse,
 )
 
@@ -39,7 +39,7 @@ def erase(customer: Customer = None, email: Email = None, phone: Phone = None) -
         raise CommandError("give one of --customer, --email-sha256 and --phone-sha256")
     config, settings = installation()
     with (
-        only_writer(settings.home, _say_that_it_waits),
+        only_run(settings, _say_that_it_waits),
         open_warehouse(settings, read_only=False) as session,
     ):
         try:

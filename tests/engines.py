@@ -49,7 +49,9 @@ def postgres_server() -> Generator[Path]:
         shutil.chown(home, "postgres", "postgres")
     data, control = home / "data", programs[-1] / "pg_ctl"
     try:
-        as_server(programs[-1] / "initdb", "-D", data, "-A", "trust", "-U", "postgres", "-N")
+        access = ("-A", "trust", "-U", "postgres")
+        sorting = ("--locale", "C", "--encoding", "UTF8")
+        as_server(programs[-1] / "initdb", "-D", data, "-N", *access, *sorting)
         options = f"-k {home} -c listen_addresses='' -c fsync=off"
         as_server(control, "-D", data, "-w", "-l", home / "log", "-o", options, "start")
         try:

@@ -4,8 +4,9 @@ A refusal (of a file, a rule, a publication) will be the same refusal a minute l
 trouble of the machine is retried. When a step gives up, readers are told that the night was held.
 """
 
+import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import dagster as dg
 
@@ -15,7 +16,7 @@ from orchestration.partitions import day_of_run
 from orchestration.publication_status import PublicationHeld
 from orchestration.settings import Settings
 from orchestration.shelf import report_writer, shelf_of
-from orchestration.warehouse import EngineError, WarehouseError, only_writer
+from orchestration.warehouse import EngineError, UnreachableError, WarehouseError, only_run
 
 TURN = "turn"
 WAITING = "waiting for another run to finish"
@@ -47,7 +48,16 @@ def turn_on_warehouse(settings: Settings) -> dg.ResourceDefinition:
             if context.log is not None:
                 context.log.info(WAITING)
 
-        with only_writer(settings.home, wait):
+        with ExitStack() as held:
+            for attempt in range(RETRIES + 1):
+                try:
+                    held.enter_context(only_run(settings, wait))
+                    break
+                except UnreachableError:
+                    # No step has begun, so none would try again.
+                    if attempt == RETRIES:
+                        raise
+                    time.sleep(settings.retry_seconds * 2**attempt)
             yield
 
     return turn

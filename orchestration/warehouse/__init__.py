@@ -7,6 +7,7 @@ where they are.
 from orchestration.warehouse.duckdb_files import (
     DuckdbSession,
     attach,
+    is_locked,
     open_database,
     open_scratch,
     read_parquet,
@@ -21,19 +22,21 @@ from orchestration.warehouse.opening import (
     open_server,
     open_warehouse,
 )
-from orchestration.warehouse.server import ServerSession
+from orchestration.warehouse.server import ServerSession, relation_of
 from orchestration.warehouse.session import (
     SMALL_RESULT,
     EngineError,
     Parameters,
     Session,
+    UnreachableError,
     WarehouseError,
     describe_table,
     literal,
+    may_pass,
     quoted,
     transaction,
 )
-from orchestration.warehouse.turns import only_writer
+from orchestration.warehouse.turns import only_run, only_writer
 
 __all__ = [
     "DUCKDB",
@@ -45,11 +48,15 @@ __all__ = [
     "Parameters",
     "ServerSession",
     "Session",
+    "UnreachableError",
     "WarehouseError",
     "attach",
     "describe_table",
     "has_warehouse",
+    "is_locked",
     "literal",
+    "may_pass",
+    "only_run",
     "only_writer",
     "open_database",
     "open_scratch",
@@ -57,6 +64,7 @@ __all__ = [
     "open_warehouse",
     "quoted",
     "read_parquet",
+    "relation_of",
     "transaction",
     "why_not_open",
     "write_parquet",

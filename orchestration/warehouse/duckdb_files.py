@@ -6,7 +6,7 @@ dbt opens the same file, so nothing here keeps a connection open between two ste
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 # The oldest format that present DuckDB can write: clients of every 1.x release open it.
 READABLE_STORAGE = "v1.0.0"
+LOCKED = ("could not set lock", "conflicting lock")
 LOCK_HOLDER = re.compile(r"lock is held in (.+?) \(PID (\d+)\)")
 
 
@@ -41,15 +42,6 @@ class DuckdbSession(Session):
         """Run a statement to its end and leave no open result behind."""
         with _told():
             self._executed(sql, parameters).fetchall()
-
-    def relations(self, database: str) -> set[tuple[str, str]]:
-        """Name the tables and views of an open database as pairs of schema and name."""
-        rows = self.fetch(
-            "select table_schema, table_name from information_schema.tables"
-            " where table_catalog = ?",
-            [database],
-        )
-        return {(schema, name) for schema, name in rows}
 
     def columns(self, database: str, schema: str, name: str) -> list[tuple[str, str, str | None]]:
         """Name the columns of a table or view in order, each with type and comment."""
@@ -86,8 +78,9 @@ class DuckdbSession(Session):
             values = [list(column) for column in zip(*rows, strict=True)]
             self.run(f"insert into {relation} ({named}) select {places}", values)
 
-    def compact(self) -> None:
+    def compact(self, schemas: Collection[str]) -> None:
         """Write everything into the file; blocks of it that are not used keep what they held."""
+        del schemas  # the file is all ours
         self.run("checkpoint")
 
     def _fetch(
@@ -112,7 +105,8 @@ def _told() -> Generator[None]:
     try:
         yield
     except duckdb.Error as error:
-        raise EngineError(type(error).__name__, str(error)) from error
+        # The cause would be stored with its words.
+        raise EngineError(type(error).__name__, str(error)) from None
 
 
 @contextmanager
@@ -179,6 +173,11 @@ def write_parquet(session: Session, query: str, path: Path) -> None:
 def read_parquet(path: Path) -> str:
     """Return what stands for a Parquet file in a `from` clause."""
     return f"read_parquet({literal(path)})"
+
+
+def is_locked(said: str) -> bool:
+    """Tell whether the engine says that another process has the file."""
+    return any(mark in said.lower() for mark in LOCKED)
 
 
 def why_not_open(path: Path, said: str) -> str:

@@ -22,13 +22,14 @@ from orchestration.warehouse.postgres_views import PostgresViews
 from orchestration.warehouse.session import (
     EngineError,
     Parameters,
+    UnreachableError,
     WarehouseError,
     literal,
     quoted,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Collection, Generator, Sequence
 
     from orchestration.settings import Server
 
@@ -60,8 +61,11 @@ OWN_TYPES = {
     "timestamp with time zone": "TIMESTAMP WITH TIME ZONE",
     "uuid": "UUID",
 }
+# The number by which runs of Lifestage know each other's lock.
+TURN = 0x4C69666573746167
+# What it says of its collation depends on who provides it.
+BY_BYTES = b"select 'B' < 'a' and 'Z' < '_' and 'z' < U&'\\00e9'"
 CODE = re.compile(r"\\x(?:\{([0-9a-f]{1,4})\}|([0-9a-f]{2}))")
-BY_BYTES = re.compile(r"C|POSIX|C\.(?:UTF-8|utf8)")
 NUMERIC = re.compile(r"numeric(?:\((\d+), ?(\d+)\))?")
 
 
@@ -75,15 +79,6 @@ class PostgresSession(PostgresViews):
     def run(self, sql: str, parameters: Parameters = ()) -> None:
         """Run a statement to its end."""
         self._executed(sql, parameters)
-
-    def relations(self, database: str) -> set[tuple[str, str]]:
-        """Name the tables and views of the database as pairs of schema and name."""
-        rows = self.fetch(
-            "select table_schema, table_name from information_schema.tables"
-            " where table_catalog = ?",
-            [database],
-        )
-        return {(schema, name) for schema, name in rows}
 
     def columns(self, database: str, schema: str, name: str) -> list[tuple[str, str, str | None]]:
         """Name the columns of a table or view in order, each with type and comment."""
@@ -102,6 +97,10 @@ class PostgresSession(PostgresViews):
         """Name the columns that a query without values gives, each with its type."""
         described = self._executed(f"select * from ({query}) as asked limit 0", ()).description
         return [(column.name, _own_type(column.type_display)) for column in described or ()]
+
+    def take_turn(self) -> bool:
+        """Hold the database against other runs until the connection ends, if nobody else does."""
+        return self.plain(f"select pg_try_advisory_lock({TURN})")[0][0]
 
     def comment(self, relation: str, column: str, text: str) -> None:
         """Say in the warehouse what a column of a table means."""
@@ -140,16 +139,13 @@ class PostgresSession(PostgresViews):
             for row in rows:
                 sink.write_row(row)
 
-    def compact(self) -> None:
-        """Write the tables anew, so that nothing is left of rows that are gone.
-
-        What readers have is left out: it is never changed, and they may be reading it.
-        """
+    def compact(self, schemas: Collection[str]) -> None:
+        """Write the tables anew, so that nothing is left of rows that are gone."""
         with _told():
             tables = self.connection.execute(
-                b"select format('%I.%I', schemaname, tablename) from pg_tables"
-                b" where tableowner = current_user and schemaname not like 'published%'"
-                b" and schemaname not in ('pg_catalog', 'information_schema') order by 1"
+                "select format('%I.%I', schemaname, tablename) from pg_tables"
+                " where schemaname = any($1) order by 1",
+                [list(schemas)],
             ).fetchall()
             self.connection.execute(f"set lock_timeout = '{PATIENCE_SECONDS}s'".encode())
             for (table,) in tables:
@@ -210,19 +206,16 @@ def open_postgres(server: Server) -> Generator[PostgresSession]:
             cursor_factory=psycopg.RawCursor,
         )
     except psycopg.OperationalError as error:
-        raise WarehouseError(
+        raise UnreachableError(
             f"PostgreSQL at {server.host} lets nobody in ({type(error).__name__}):"
             " look at LIFESTAGE_POSTGRES_HOST and at the user, password and database beside it"
         ) from error
     with connection:
-        sorting = connection.execute(
-            b"select datcollate from pg_database where datname = current_database()"
-        ).fetchall()[0][0]
-        if not BY_BYTES.fullmatch(sorting):
+        if not connection.execute(BY_BYTES).fetchall()[0][0]:
             raise WarehouseError(
-                f"the database {server.database} sorts text by {sorting}, so that ties would end"
-                " otherwise than on other engines: make it with `create database"
-                f" {server.database} template template0 lc_collate 'C'`"
+                f"the database {server.database} does not sort text by its bytes, so that ties"
+                " would end otherwise than on other engines: make it with `create database"
+                f" {server.database} template template0 locale_provider libc lc_collate 'C'`"
             )
         yield PostgresSession(connection, server.database)
 
@@ -324,4 +317,5 @@ def _told() -> Generator[None]:
     try:
         yield
     except psycopg.Error as error:
-        raise EngineError(type(error).__name__, str(error)) from error
+        # The cause would be stored with its words.
+        raise EngineError(type(error).__name__, str(error)) from None

@@ -57,6 +57,8 @@ IN_THE_WAY = """
 class PostgresViews(ServerSession):
     """The part of a session that readers are served with."""
 
+    row_hash = "hashtextextended(cast(whole_row as varchar), 0)"
+
     @abstractmethod
     def plain(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run a statement in the server's own words and fetch its rows, if it has any."""
@@ -64,14 +66,6 @@ class PostgresViews(ServerSession):
     def begin(self) -> None:
         """Begin a change that is kept whole or not at all, and that reads one moment."""
         self.plain("begin isolation level repeatable read")
-
-    def fingerprint(self, relation: str) -> str:
-        """Return what stands for the rows of a table, whatever their order."""
-        hashed = "cast(hashtextextended(cast(whole_row as varchar), 0) as decimal(38, 0))"
-        rows, total = self.fetch(
-            f"select count(*), coalesce(sum({hashed}), 0) from {relation} as whole_row"
-        )[0]
-        return f"{rows}:{total}"
 
     def schemas(self) -> set[str]:
         """Name the schemas of the database."""

@@ -6,7 +6,7 @@ Which tables are shown when is decided by `orchestration.shelf`.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from orchestration.warehouse.session import Session, quoted
 
@@ -17,13 +17,20 @@ if TYPE_CHECKING:
 class ServerSession(Session):
     """A connection to an engine whose tables others read while they are made."""
 
-    @abstractmethod
+    # SQL for the hash of a row that is called `whole_row`.
+    row_hash: ClassVar[str]
+
     def fingerprint(self, relation: str) -> str:
         """Return what stands for rows, whatever their order.
 
         Args:
             relation: A table, or a query in parentheses.
         """
+        rows, total = self.fetch(
+            f"select count(*), coalesce(sum(cast({self.row_hash} as decimal(38, 0))), 0)"
+            f" from {relation} as whole_row"
+        )[0]
+        return f"{rows}:{total}"
 
     @abstractmethod
     def schemas(self) -> set[str]:

@@ -8,7 +8,7 @@ asked and what is made of the answers is the business of the callers.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -19,10 +19,19 @@ if TYPE_CHECKING:
 # Values of a statement, in order or by name.
 Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any]
 SMALL_RESULT = 10_000
+PASSING = (
+    *("out of memory", "deadlock detected", "terminating connection", "server closed the"),
+    *("could not connect", "connection refused", "connection timed out", "connection reset"),
+    *("connection to server", "ttransportexception", "tsocket"),
+)
 
 
 class WarehouseError(Exception):
     """The warehouse cannot do what was asked; one line with the remedy."""
+
+
+class UnreachableError(WarehouseError):
+    """There is no way to the engine at the moment; one line with the remedy."""
 
 
 class EngineError(Exception):
@@ -37,6 +46,11 @@ class EngineError(Exception):
         super().__init__(kind)
         self.kind = kind
         self.said = said
+
+
+def may_pass(said: str) -> bool:
+    """Tell from an engine's words whether the next attempt may go better."""
+    return any(mark in said.lower() for mark in PASSING)
 
 
 class Session(ABC):
@@ -62,9 +76,14 @@ class Session(ABC):
     ) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Fetch the names of the columns and at most so many rows; leave no open result behind."""
 
-    @abstractmethod
     def relations(self, database: str) -> set[tuple[str, str]]:
         """Name the tables and views of an open database as pairs of schema and name."""
+        rows = self.fetch(
+            "select table_schema, table_name from information_schema.tables"
+            " where table_catalog = ?",
+            [database],
+        )
+        return {(schema, name) for schema, name in rows}
 
     @abstractmethod
     def columns(self, database: str, schema: str, name: str) -> list[tuple[str, str, str | None]]:
@@ -98,8 +117,11 @@ class Session(ABC):
         """
 
     @abstractmethod
-    def compact(self) -> None:
+    def compact(self, schemas: Collection[str]) -> None:
         """Write tables anew, so that as little as the engine can is left of rows that are gone.
+
+        Args:
+            schemas: Where they are; others in the same database may not be ours.
 
         Raises:
             EngineError: The engine refuses it.

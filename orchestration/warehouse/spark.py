@@ -28,7 +28,7 @@ from orchestration.warehouse.spark_changes import counted, rewritten
 from orchestration.warehouse.spark_views import SparkViews
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Collection, Generator, Sequence
 
     from orchestration.settings import Server
 
@@ -121,8 +121,9 @@ class SparkSession(SparkViews):
         cursor.close()
         return rows
 
-    def compact(self) -> None:
+    def compact(self, schemas: Collection[str]) -> None:
         """Do nothing: a table that is written anew leaves no file of the old one."""
+        del schemas
 
     def insert(self, relation: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Add rows that Python holds to a table, many at once."""
