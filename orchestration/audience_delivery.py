@@ -53,7 +53,7 @@ from orchestration.measures.audience_rules import audiences_in_force
 from orchestration.measures.audience_tables import DRT
 from orchestration.measures.delivery_guards import Counts, Decision, Evidence, Limits, judge
 from orchestration.overlay import rules_dir
-from orchestration.provenance import code_hash, own_database
+from orchestration.provenance import code_hash
 from orchestration.rules import read_audiences, read_guards
 from orchestration.shelf import shelf_of
 
@@ -289,9 +289,7 @@ def _published(session: Session, settings: Settings, config: Config) -> Publicat
         raise ActivationHeld(
             f"the publication is held ({status.held_reason}): see `lifestage status`"
         )
-    decision = decide(
-        session, own_database(session), status.as_of_date, code_hash(settings, config)
-    )
+    decision = decide(session, session.database, status.as_of_date, code_hash(settings, config))
     if not decision.is_allowed or decision.verdict is None:
         raise ActivationHeld(f"the tables may not be acted on: {decision.reason}")
     if not decision.verdict.allows_activation:

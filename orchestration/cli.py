@@ -30,7 +30,7 @@ from orchestration.console import (
     print_table,
 )
 from orchestration.erasure.people import erased_rows
-from orchestration.explain import Explanation, Record, UnknownCustomerError, newest_day
+from orchestration.explain import Explanation, Record, UnknownCustomerError, is_built, newest_day
 from orchestration.explain import explain as explained
 from orchestration.gate import GateError
 from orchestration.measures.audience_rules import lint_audiences
@@ -67,6 +67,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+NONE_YET = "tables     none yet: run `lifestage refresh`"
 Day = Annotated[datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="The day.")]
 
 
@@ -187,9 +188,12 @@ def status() -> None:
     console = output()
     console.print(f"state      {settings.home}", highlight=False, soft_wrap=True)
     if not has_warehouse(settings):
-        console.print("tables     none yet: run `lifestage refresh`")
+        console.print(NONE_YET)
         return
     with open_warehouse(settings, read_only=True) as session:
+        if not is_built(session):
+            console.print(NONE_YET)
+            return
         console.print(f"tables     as of {newest_day(session)}", highlight=False)
         intake = session.fetch(
             "select source, sum(received_rows), sum(accepted_rows), sum(duplicate_rows),"

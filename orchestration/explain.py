@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from orchestration.warehouse import WarehouseError
+
 if TYPE_CHECKING:
     from datetime import date
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 Record = dict[str, Any]
 ORDERS_SHOWN = 200
+AS_OF_DATES = ("intermediate", "int_as_of_dates")
 
 
 class UnknownCustomerError(Exception):
@@ -38,9 +41,20 @@ class Explanation:
     upcoming: list[Record]
 
 
+def is_built(session: Session) -> bool:
+    """Tell whether there are tables to explain."""
+    return AS_OF_DATES in session.relations(session.database)
+
+
 def newest_day(session: Session) -> date:
-    """Return the as-of date of the tables."""
-    return session.fetch("select max(as_of_date) from intermediate.int_as_of_dates")[0][0]
+    """Return the as-of date of the tables.
+
+    Raises:
+        WarehouseError: There are none yet.
+    """
+    if not is_built(session):
+        raise WarehouseError("there are no tables yet: run `lifestage refresh` first")
+    return session.fetch(f"select max(as_of_date) from {'.'.join(AS_OF_DATES)}")[0][0]
 
 
 def explain(session: Session, customer_id: str, day: date | None = None) -> Explanation:

@@ -28,7 +28,6 @@ from orchestration.provenance import (
     OriginError,
     day_of_tables,
     hash_of,
-    own_database,
     run_of_tables,
 )
 from orchestration.provenance import input_hash as live_input_hash
@@ -211,13 +210,13 @@ def approve(
     }
     with transaction(session):
         make_tables(session)
-        if row not in read_rows(session, own_database(session), "approvals", as_of):
+        if row not in read_rows(session, session.database, "approvals", as_of):
             add_rows(session, "approvals", [row])
 
 
 def _approvable(session: Session, check: str, as_of: date) -> str:
     """Find the check that is meant, if its error may be accepted; return its id."""
-    database = own_database(session)
+    database = session.database
     is_judged = (SCHEMA, "check_results") in session.relations(database)
     results = read_rows(session, database, "check_results", as_of) if is_judged else []
     if not results:
@@ -294,7 +293,7 @@ def _verdict(session: Session, database: str, as_of_date: date) -> Verdict | Non
 
 def _judged_run(session: Session, as_of_date: date, judged: tuple[str, str]) -> str:
     """Name the run that built the tables, if it built them from what was judged."""
-    database = own_database(session)
+    database = session.database
     try:
         run_id, day = run_of_tables(session, database), day_of_tables(session, database)
     except OriginError as error:

@@ -26,7 +26,7 @@ from orchestration.measures.holdout_checks import (
 )
 from orchestration.measures.lift import Estimate
 from orchestration.overlay import rules_dir
-from orchestration.provenance import day_of_tables, own_database
+from orchestration.provenance import day_of_tables
 from orchestration.rules import read_activation_limits
 from orchestration.warehouse import transaction
 
@@ -64,7 +64,7 @@ def measure(session: Session, settings: Settings, config: Config) -> Measurement
         WarehouseError: There are more aggregates than a comparison is made for.
     """
     limits = read_activation_limits(rules_dir(settings, config))
-    day = day_of_tables(session, own_database(session))
+    day = day_of_tables(session, session.database)
     campaigns = _rows_of(session, "activation_campaigns", Campaign)
     cells = [cell_of(row) for row in _records(session, "campaign_arms")]
     checks = holdout_checks(day, campaigns, cells, limits)

@@ -93,7 +93,7 @@ def mark_built(session: Session, code: str) -> None:
     Raises:
         OriginError: The run that built the tables did not reach its end.
     """
-    database = own_database(session)
+    database = session.database
     row = {
         "run_id": run_of_tables(session, database),
         "input_hash": input_hash(session, database),
@@ -103,11 +103,6 @@ def mark_built(session: Session, code: str) -> None:
         make_tables(session)
         session.run(f"delete from {SCHEMA}.built_from")
         add_rows(session, "built_from", [row])
-
-
-def own_database(session: Session) -> str:
-    """Name the database that a session was opened on."""
-    return session.database
 
 
 def run_of_tables(session: Session, database: str) -> str:

@@ -15,7 +15,7 @@ from orchestration.input_columns import columns_now, known_columns, schema_probl
 from orchestration.measures.night import Night, Unavailable, judge_night
 from orchestration.measures.segment_usefulness import SegmentVerdict, segment_verdict_rows
 from orchestration.overlay import rules_dir
-from orchestration.provenance import code_hash, day_of_tables, input_hash, own_database
+from orchestration.provenance import code_hash, day_of_tables, input_hash
 from orchestration.rules import read_thresholds
 from orchestration.shelf import Shelf, shelf_of
 from orchestration.warehouse import EngineError, WarehouseError
@@ -93,7 +93,7 @@ def judge(session: Session, settings: Settings, config: Config) -> Judgement:
         GateError: They were made from something else than what is there now.
     """
     definitions = definitions_in_force(settings, config)
-    database = own_database(session)
+    database = session.database
     day = day_of_tables(session, database)
     inputs, code = input_hash(session, database), code_hash(settings, config)
     night = read_night(session, settings, config, day)

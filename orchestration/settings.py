@@ -106,8 +106,3 @@ class Settings:
     def published_dir(self) -> Path:
         """What readers open."""
         return self.home / "published"
-
-    @property
-    def logs_dir(self) -> Path:
-        """Logs of dbt and of the loader."""
-        return self.home / "logs"

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import threading
+import traceback
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -24,19 +25,24 @@ from orchestration.public_tables import MANIFEST
 from orchestration.publication_status import PublicationHeld, PublicationStatus
 from orchestration.report.queries import contents_of
 from orchestration.settings import Server, Settings
-from orchestration.shelf import FilesShelf, ServerShelf, report_writer, shelf_of
+from orchestration.shelf import FilesShelf, ServerShelf, report_writer, server, shelf_of
 from orchestration.warehouse import (
+    EngineError,
     Session,
     WarehouseError,
+    only_run,
     open_database,
     open_server,
     postgres_views,
+    turns,
 )
 from tests import published_file
+from tests.conftest import make_installation
 from tests.engines import postgres_server, spark_cluster
 from tests.small_server import everything, judge, make_judged
 from tests.small_warehouse import CODE, DAY, GOOD, VOLUME, result, small_contracts
 
+ADDRESS = "ann@example.com"
 NEXT_DAY = DAY + timedelta(days=1)
 RULES = Publication(max_removed_share=0.1)
 VIEWS = {
@@ -488,10 +494,17 @@ class TestReaders:
         (first,) = generations(settings)
         run_as_owner(settings, f"create view public.mine as select * from {first}.customers")
         make_judged(settings, 60)
-        with pytest.raises(WarehouseError, match=f"{first} is not of Lifestage"):
-            put(settings, rules=only)
+        put(settings, rules=only)
+        assert first in generations(settings)
         assert ask_as(settings, "select count(*) from public.mine") == [(50,)]
         assert_whole(settings)
+
+        request(settings, "C50")
+        with pytest.raises(WarehouseError, match=f"{first} is not of Lifestage"):
+            sweep(settings)
+        run_as_owner(settings, "drop view public.mine")
+        put(settings, rules=only)
+        assert len(generations(settings)) == 1
 
 
 def with_mood() -> dict[str, Any]:
@@ -688,6 +701,33 @@ class TestErasure:
         assert not delivered.parent.exists()
         assert redact_published(two) == 0
 
+    def test_what_was_broken_off_is_taken_up_again(
+        self, two: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        delivered = two.home / "deliveries"
+        delivered.mkdir(parents=True)
+        request(two, "C7")
+        with monkeypatch.context() as broken:
+            broken.setattr(server, "forget_past", broken_report)
+            with pytest.raises(ZeroDivisionError):
+                redact_published(two)
+        assert len(generations(two)) == 3
+        assert redact_published(two) == 0
+        assert len(generations(two)) == 1
+        assert not delivered.exists()
+
+    def test_only_tables_of_lifestage_are_written_anew(self, two: Settings) -> None:
+        run_as_owner(two, "create table public.mine as select 1 as n")
+        where = (
+            "select pg_relation_filenode('public.mine'), pg_relation_filenode('marts.customers')"
+        )
+        ((mine, customers),) = ask_as(two, where)
+        with open_server(two) as session:
+            session.compact({"marts"})
+        ((mine_now, customers_now),) = ask_as(two, where)
+        assert mine_now == mine
+        assert customers_now != customers
+
     def test_an_erasure_leaves_nothing_to_go_back_to(self, two: Settings) -> None:
         request(two, "C50")
         make_judged(two, 50)
@@ -710,6 +750,65 @@ class TestErasure:
         with open_server(two) as session:
             assert count_open(session) == 1
         assert sweep(two) == 1
+
+
+class TestWayIn:
+    def test_one_run_at_a_time_whatever_machine_it_is_on(
+        self, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(turns, "WAIT_FOR_LOCK_SECONDS", 0)
+        waited = []
+        with only_run(settings):
+            other = only_run(replace(settings, home=tmp_path / "laptop"), lambda: waited.append(1))
+            with pytest.raises(WarehouseError, match="another run still holds"), other:
+                pytest.fail("two at a time")
+        assert waited
+        with only_run(replace(settings, home=tmp_path / "laptop")):
+            pass
+
+    def test_a_database_that_sorts_by_language_is_refused(self, settings: Settings) -> None:
+        run_as_owner(
+            settings,
+            "create database by_language template template0"
+            " locale_provider icu icu_locale 'en-US' lc_collate 'C'",
+        )
+        elsewhere = replace(settings.server, database="by_language")
+        try:
+            with (
+                pytest.raises(WarehouseError, match="by its bytes"),
+                open_server(replace(settings, server=elsewhere)),
+            ):
+                pytest.fail("it was let in")
+        finally:
+            run_as_owner(settings, "drop database by_language")
+
+    def test_no_cause_carries_the_words_of_the_engine(self, settings: Settings) -> None:
+        with open_server(settings) as session, pytest.raises(EngineError) as failed:
+            session.run("select cast(? as integer)", [ADDRESS])
+        assert ADDRESS not in "".join(traceback.format_exception(failed.value))
+        assert ADDRESS in failed.value.said
+
+    def test_commands_before_the_first_night_end_in_a_line(
+        self, host: Path, settings: Settings, tmp_path: Path
+    ) -> None:
+        run_as_owner(settings, "create database fresh")
+        engine = {"TARGET": "postgres"} | {
+            f"POSTGRES_{name}": value
+            for name, value in {"HOST": host, "USER": "postgres", "DATABASE": "fresh"}.items()
+        }
+        shop = make_installation(
+            tmp_path / "shop", {f"LIFESTAGE_{name}": str(value) for name, value in engine.items()}
+        )
+        try:
+            told = shop.lifestage("status")
+            asked = shop.lifestage("explain", "C0042")
+        finally:
+            run_as_owner(settings, "drop database fresh with (force)")
+        assert told.returncode == 0
+        assert "none yet: run `lifestage refresh`" in told.stdout
+        assert asked.stderr.splitlines() == [
+            "lifestage: there are no tables yet: run `lifestage refresh` first"
+        ]
 
 
 class TestReport:

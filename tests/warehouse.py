@@ -61,7 +61,7 @@ class Warehouse:
                     *("--project-dir", str(REPOSITORY / "dbt_project")),
                     *("--profiles-dir", str(REPOSITORY / "profiles")),
                     *("--target-path", str(self.settings.home / "target")),
-                    *("--log-path", str(self.settings.logs_dir)),
+                    *("--log-path", str(self.settings.home / "logs")),
                 ]
             )
         finally:

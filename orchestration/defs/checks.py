@@ -82,7 +82,7 @@ def check_assets(
         VERDICT_KEY,
         deps=[spec.key for spec in specs],
         group_name=GROUP,
-        kinds={"python", "duckdb"},
+        kinds={"python", settings.target},
         owners=["data@example.com"],
         description="What follows from all checks for exactly these inputs, rules and tables:"
         " the publication reads it and refuses without it.",

@@ -42,7 +42,7 @@ def feed_assets(
         dg.AssetSpec(
             feed_key(name),
             group_name="raw",
-            kinds={feed.file_format, "duckdb"},
+            kinds={feed.file_format, settings.target},
             owners=["data@example.com"],
             description=f"The rows of {feed.path} as text, with file and line.",
         )

@@ -46,14 +46,13 @@ from orchestration.warehouse import (
     Session,
     WarehouseError,
     has_warehouse,
+    is_locked,
+    may_pass,
     open_warehouse,
     quoted,
     why_not_open,
 )
 
-# What an engine says when the next attempt may go better.
-LOCKED = ("could not set lock", "conflicting lock")
-OUT_OF_MEMORY = "out of memory"
 # What dbt says of a stored table that has other columns than its model.
 OTHER_COLUMNS = "out of sync"
 
@@ -171,9 +170,9 @@ def _trouble(done: DbtRun, settings: Settings) -> Exception | None:
         return None
     reason = _reason(done, run_target(settings) / "dbt.log")
     said = " ".join([done.said, *(trouble.message for trouble in done.troubles)])
-    if any(mark in said.lower() for mark in LOCKED):
+    if is_locked(said):
         return WarehouseError(why_not_open(settings.warehouse_path, said))
-    return WarehouseError(reason) if OUT_OF_MEMORY in said.lower() else refused(reason)
+    return WarehouseError(reason) if may_pass(said) else refused(reason)
 
 
 def _reason(done: DbtRun, log: Path) -> str:

@@ -44,7 +44,7 @@ def measurement_assets(
             KEYS[name],
             deps=[key for key in sources if key in built],
             group_name=SCHEMA,
-            kinds={"python", "duckdb"},
+            kinds={"python", settings.target},
             owners=["crm@example.com"],
             description=contract.description,
         )

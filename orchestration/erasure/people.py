@@ -98,7 +98,7 @@ def forget(session: Session, config: Config) -> Forgotten:
         config: Says which inputs there are.
     """
     inputs = _inputs(session, config)
-    database = _own(session)
+    database = session.database
     if "erasures" in inputs:
         make_tables(session)
         _take_requests(session, inputs["erasures"])
@@ -174,7 +174,7 @@ def find_people(session: Session, inputs: dict[str, _Input]) -> None:
 
 def _inputs(session: Session, config: Config) -> dict[str, _Input]:
     """Find the inputs that exist already."""
-    database = _own(session)
+    database = session.database
     there = session.relations(database)
     names = {name: (config.raw_schema, name) for name in (*config.feeds, *config.tables)}
     if not names:
@@ -420,7 +420,3 @@ def _names_somebody(name: str, one: _Input) -> str | None:
     columns = [column for column in ("customer_id", "merged_into") if column in one.columns]
     named = [f"{one.text(column)} in (select customer_id from {PEOPLE})" for column in columns]
     return " or ".join(named) or None
-
-
-def _own(session: Session) -> str:
-    return session.database

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orchestration.erasure.requests import count_open
 from orchestration.erasure.traces import remove_deliveries
 from orchestration.shelf import shelf_of
+from orchestration.warehouse import has_warehouse, open_warehouse
 
 if TYPE_CHECKING:
     from orchestration.settings import Settings
@@ -22,12 +24,19 @@ def redact_published(settings: Settings) -> int:
     Older generations and deliveries are removed as well: nobody can go back to the rows.
 
     Returns:
-        How many rows were left out; 0 if there were none, and nothing is changed then.
+        How many rows were left out.
 
     Raises:
         WarehouseError: Tables cannot be read or verified, or deliveries cannot be removed.
     """
-    rows = shelf_of(settings).leave_out_erased()
-    if rows:
+    shelf = shelf_of(settings)
+    rows = shelf.leave_out_erased()
+    if not has_warehouse(settings):
+        return rows
+    with open_warehouse(settings, read_only=True) as session:
+        asked = count_open(session)
+    if asked:
+        # Also when no row was left: the attempt before may have ended after the rows.
         remove_deliveries(settings)
+        shelf.forget_past()
     return rows

@@ -188,7 +188,7 @@ def add_duty(session: Session, duty: str) -> None:
 
 def duties(session: Session) -> set[str]:
     """Return what is left to do; open requests leave everything to do."""
-    there = {name for schema, name in session.relations(_own(session)) if schema == SCHEMA}
+    there = {name for schema, name in session.relations(session.database) if schema == SCHEMA}
     if not {REQUESTS, DUTIES} <= there:
         return set()
     found = {duty for (duty,) in session.fetch(f"select duty from {SCHEMA}.{DUTIES}")}
@@ -197,7 +197,7 @@ def duties(session: Session) -> set[str]:
 
 def count_open(session: Session) -> int:
     """Count the requests that were not carried out to the end."""
-    if (SCHEMA, REQUESTS) not in session.relations(_own(session)):
+    if (SCHEMA, REQUESTS) not in session.relations(session.database):
         return 0
     query = f"select count(*) from {SCHEMA}.{REQUESTS} where status = 'open'"
     return session.fetch(query)[0][0]
@@ -211,7 +211,3 @@ def end_duty(session: Session, duty: str) -> None:
 def close_requests(session: Session) -> None:
     """Note that nothing is left on disk of anybody who asked."""
     session.run(f"update {SCHEMA}.{REQUESTS} set status = 'erased' where status = 'open'")
-
-
-def _own(session: Session) -> str:
-    return session.database

@@ -24,13 +24,14 @@ from orchestration.erasure.requests import (
     has_requests,
     is_erased,
 )
+from orchestration.feeds import LOADS_TABLE
 from orchestration.shelf import shelf_of
 from orchestration.warehouse import (
     DUCKDB,
     WarehouseError,
     attach,
+    has_warehouse,
     literal,
-    open_database,
     open_scratch,
     open_warehouse,
     quoted,
@@ -46,6 +47,10 @@ DELIVERIES_DIR = "deliveries"
 # Rows of files on their way in; a killed run leaves the folder.
 LOADS = "load-*"
 NEXT = ".next"
+SCHEMAS = (
+    *("rules", "sample", "staging", "intermediate", "marts", "quality", "activation"),
+    *("checks", "measurement", "delivery", "erasure"),
+)
 LEDGER_TABLES = ("members", "attempts")
 # Whom the run that has just ended computed anew, and what the guards let go: they name those who
 # went, and of those nobody asks them again.
@@ -68,31 +73,24 @@ def compact_if_due(settings: Settings) -> bool:
     Raises:
         WarehouseError: The file is in use, or the new one does not hold what the old one does.
     """
-    if settings.target != DUCKDB:
-        return _compact_server(settings)
-    path = settings.warehouse_path
-    if not path.exists():
+    path, is_file = settings.warehouse_path, settings.target == DUCKDB
+    if not has_warehouse(settings):
         return False
-    path.with_name(path.name + NEXT).unlink(missing_ok=True)
-    with open_database(path, read_only=False, memory_limit=settings.memory_limit) as session:
-        if BYTES not in duties(session):
-            return False
-        _empty_lists(session)
-        session.compact()
-    compact(path, settings.memory_limit, settings.threads)
-    for left in settings.home.glob(LOADS):
-        shutil.rmtree(left)
-    return True
-
-
-def _compact_server(settings: Settings) -> bool:
-    """Let a server write its tables anew; its logs and backups go by its own rules."""
+    if is_file:
+        path.with_name(path.name + NEXT).unlink(missing_ok=True)
     with open_warehouse(settings, read_only=False) as session:
         if BYTES not in duties(session):
             return False
         _empty_lists(session)
-        session.compact()
-        end_duty(session, BYTES)
+        # The logs and backups of a server go by its own rules.
+        session.compact(_own_schemas(session))
+    if is_file:
+        compact(path, settings.memory_limit, settings.threads)
+    for left in settings.home.glob(LOADS):
+        shutil.rmtree(left)
+    if not is_file:
+        with open_warehouse(settings, read_only=False) as session:
+            end_duty(session, BYTES)
     return True
 
 
@@ -192,6 +190,12 @@ def settle_ledger(settings: Settings) -> bool:
         end_duty(session, LEDGER)
         add_duty(session, BYTES)
     return compact_if_due(settings)
+
+
+def _own_schemas(session: Session) -> set[str]:
+    """Name the schemas that Lifestage fills, that of the loader included."""
+    loaded = {schema for schema, name in session.relations(session.database) if name == LOADS_TABLE}
+    return {*SCHEMAS, *loaded}
 
 
 def _empty_lists(session: Session) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -139,7 +140,7 @@ def sweep(session: ServerSession, target: Path) -> None:
 def clean(session: ServerSession, keep: int) -> None:
     """Drop old generations; of one that was put in place several times the newest schema is kept.
 
-    One that a reader is in stays until the next time.
+    One that a reader is in, or on which somebody has built, stays until the next time.
 
     Args:
         session: The server.
@@ -151,7 +152,8 @@ def clean(session: ServerSession, keep: int) -> None:
     kept = {*by_age[:keep], served(session)}
     for place in past:
         if place not in kept:
-            session.drop_schema(place.schema)
+            with suppress(WarehouseError):  # it says what is built there, and harms nobody
+                session.drop_schema(place.schema)
 
 
 def forget_past(session: ServerSession) -> int:

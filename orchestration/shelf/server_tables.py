@@ -28,7 +28,7 @@ from orchestration.publication_status import (
 )
 from orchestration.shelf.server_places import make_table
 from orchestration.verification import column_hash, key_problems, refuse_broken
-from orchestration.warehouse import EngineError, WarehouseError, describe_table, quoted
+from orchestration.warehouse import EngineError, WarehouseError, describe_table, quoted, relation_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,7 +71,7 @@ class Source:
     @property
     def relation(self) -> str:
         """What stands for the rows in a `from` clause."""
-        relation = f"{quoted(self.schema)}.{quoted(self.name)}"
+        relation = relation_of(self.schema, self.name)
         return f"(select * from {relation} where not {self.without})" if self.without else relation
 
 
@@ -108,7 +108,7 @@ def refuse_vanished(session: ServerSession, now: Place, max_removed_share: float
     Raises:
         PublicationHeld: It is so, or what is published cannot be compared.
     """
-    present = _relation(now.schema, CUSTOMERS[1])
+    present = relation_of(now.schema, CUSTOMERS[1])
     following = ".".join(map(quoted, CUSTOMERS))
     others = "true"
     if has_requests(session, session.database):
@@ -148,7 +148,7 @@ def stage(
     """
     session.run(f"create schema if not exists {place.schema}")
     for table in made.tables:
-        source, relation = sources[table.name], _relation(place.schema, table.name)
+        source, relation = sources[table.name], relation_of(place.schema, table.name)
         session.run(f"create table {relation} as select * from {source.relation} as source")
         columns = session.columns(session.database, source.schema, source.name)
         describe_table(session, relation, [(name, comment) for name, _, comment in columns])
@@ -159,8 +159,8 @@ def stage(
             for part in made.tables
         )
     ]
-    make_table(session, _relation(place.schema, MANIFEST_TABLE), SERVER_MANIFEST, rows)
-    told = _relation(place.schema, STATUS_TABLE)
+    make_table(session, relation_of(place.schema, MANIFEST_TABLE), SERVER_MANIFEST, rows)
+    told = relation_of(place.schema, STATUS_TABLE)
     make_table(session, told, PUBLICATION_STATUS, [astuple(status)])
 
 
@@ -182,7 +182,7 @@ def verify(
         raise WarehouseError(f"{STATUS_TABLE} was not written: run `lifestage refresh` again")
     for name in (*(table.name for table in made.tables), STATUS_TABLE, MANIFEST_TABLE):
         columns = session.columns(session.database, place.schema, name)
-        relation = _relation(place.schema, name)
+        relation = relation_of(place.schema, name)
         refuse_broken(session, relation, columns, contracts.get(name), key_problems)
 
 
@@ -230,7 +230,7 @@ def status_at(session: ServerSession, place: Place) -> PublicationStatus:
 
 def tell(session: ServerSession, place: Place, status: PublicationStatus) -> None:
     """Put the row that readers are told in the place of the one before."""
-    relation = _relation(place.schema, STATUS_TABLE)
+    relation = relation_of(place.schema, STATUS_TABLE)
     session.rewrite(relation, PUBLICATION_STATUS.names, [astuple(status)])
 
 
@@ -263,7 +263,3 @@ def content_of(session: ServerSession, source: Source, kind: str) -> TableConten
         content_hash=session.fingerprint(source.relation),
         kind=kind,
     )
-
-
-def _relation(schema: str, name: str) -> str:
-    return f"{quoted(schema)}.{quoted(name)}"
