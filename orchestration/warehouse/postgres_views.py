@@ -65,13 +65,13 @@ class PostgresViews(ServerSession):
         """Begin a change that is kept whole or not at all, and that reads one moment."""
         self.plain("begin isolation level repeatable read")
 
-    def fingerprint(self, relation: str) -> str:
-        """Return what stands for the rows of a table, whatever their order."""
+    def fingerprint(self, relation: str) -> tuple[int, str]:
+        """Count rows, and return what stands for them, whatever their order."""
         hashed = "cast(hashtextextended(cast(whole_row as varchar), 0) as decimal(38, 0))"
         rows, total = self.fetch(
             f"select count(*), coalesce(sum({hashed}), 0) from {relation} as whole_row"
         )[0]
-        return f"{rows}:{total}"
+        return rows, f"{rows}:{total}"
 
     def schemas(self) -> set[str]:
         """Name the schemas of the database."""

@@ -18,8 +18,8 @@ class ServerSession(Session):
     """A connection to an engine whose tables others read while they are made."""
 
     @abstractmethod
-    def fingerprint(self, relation: str) -> str:
-        """Return what stands for rows, whatever their order.
+    def fingerprint(self, relation: str) -> tuple[int, str]:
+        """Count rows, and return what stands for them, whatever their order.
 
         Args:
             relation: A table, or a query in parentheses.
