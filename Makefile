@@ -55,7 +55,7 @@ run: install
 test: install browser server java lint
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-# What `make test` has no time for: the data tests of dbt on every engine, on two nights.
+# What `make test` has no time for: whole nights on Spark, and the data tests of dbt on every engine.
 parity: install server java
 	$(BIN)/pytest -m large
 

@@ -12,7 +12,7 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 from orchestration.table_contracts import Column, TableContract
-from orchestration.warehouse import describe_table, quoted
+from orchestration.warehouse import keep_table, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -133,14 +133,7 @@ def make_tables(session: Session) -> None:
     """Make the schema and its tables; a table of an earlier version gets the columns it lacks."""
     session.run(f"create schema if not exists {SCHEMA}")
     for name, contract in TABLES.items():
-        columns = ", ".join(f"{column.name} {column.kind}" for column in contract.columns)
-        session.run(f"create table if not exists {SCHEMA}.{name} ({columns})")
-        for column in contract.columns:
-            session.run(
-                f"alter table {SCHEMA}.{name} add column if not exists {column.name} {column.kind}"
-            )
-        comments = [(column.name, column.description) for column in contract.columns]
-        describe_table(session, f"{SCHEMA}.{name}", comments)
+        keep_table(session, SCHEMA, name, contract.described)
 
 
 def replace_day(

@@ -36,6 +36,7 @@ from orchestration.settings import Settings
 from orchestration.warehouse import (
     EngineError,
     Session,
+    keep_table,
     open_scratch,
     open_warehouse,
     read_parquet,
@@ -44,6 +45,16 @@ from orchestration.warehouse import (
 
 Status = Literal["LOADED", "ALREADY_LOADED", "REMOVED", "DUPLICATE_FILE"]
 LOADS_TABLE = "_loads"
+# The files that were loaded, one row per feed and file.
+LOADS = (
+    ("feed", "VARCHAR", "The input."),
+    ("file", "VARCHAR", "The file, as the configuration names it."),
+    ("sha256", "VARCHAR", "A hash of its bytes."),
+    ("load_id", "VARCHAR", "A hash of its bytes and of what is configured of the feed."),
+    ("row_count", "BIGINT", "Its rows."),
+    ("columns", "VARCHAR", "Columns of the contract that it delivers."),
+    ("ignored_columns", "VARCHAR", "Columns that nobody reads, as JSON; unknown of old loads."),
+)
 FLOAT_TYPES = frozenset({"FLOAT", "DOUBLE"})
 WHOLE_TYPES = frozenset(
     {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER"}
@@ -180,16 +191,7 @@ def load_feeds(config: Config, settings: Settings) -> LoadReport:
 def _mirror(session: Session, config: Config, settings: Settings, roots: list[Path]) -> LoadReport:
     schema = config.raw_schema
     session.run(f"create schema if not exists {_quote(schema)}")
-    session.run(
-        f"create table if not exists {_quote(schema)}.{LOADS_TABLE} ("
-        "feed varchar, file varchar, sha256 varchar, load_id varchar, row_count bigint, "
-        "columns varchar)"
-    )
-    # Names of the columns that nobody reads, as JSON; unknown for what was loaded before.
-    session.run(
-        f"alter table {_quote(schema)}.{LOADS_TABLE} "
-        "add column if not exists ignored_columns varchar"
-    )
+    keep_table(session, schema, LOADS_TABLE, LOADS)
     files: list[FileLoad] = []
     for name, feed in sorted(config.feeds.items()):
         implied = {"currency": config.currency} if "currency" in column_names(name) else {}

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from orchestration.table_contracts import Column, TableContract
-from orchestration.warehouse import describe_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -183,9 +182,7 @@ def write_rows(session: Session, rows: Mapping[str, Sequence[Mapping[str, Any]]]
     """
     session.run(f"create schema if not exists {SCHEMA}")
     for name, contract in TABLES.items():
-        columns = ", ".join(f"{column.name} {column.kind}" for column in contract.columns)
-        session.run(f"create or replace table {SCHEMA}.{name} ({columns})")
-        comments = [(column.name, column.description) for column in contract.columns]
-        describe_table(session, f"{SCHEMA}.{name}", comments)
+        session.run(f"drop table if exists {SCHEMA}.{name}")
+        session.make_table(f"{SCHEMA}.{name}", contract.described)
         values = [[row[column] for column in contract.names] for row in rows[name]]
         session.insert(f"{SCHEMA}.{name}", contract.names, values)

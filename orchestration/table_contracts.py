@@ -32,3 +32,8 @@ class TableContract:
     def names(self) -> tuple[str, ...]:
         """The names of the columns in order."""
         return tuple(column.name for column in self.columns)
+
+    @property
+    def described(self) -> tuple[tuple[str, str, str], ...]:
+        """The columns in order, each with type and description."""
+        return tuple((column.name, column.kind, column.description) for column in self.columns)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
 
 SECONDS_TO_START = 300
 # A process that lives for minutes never earns back what the second compiler takes.
@@ -76,8 +76,16 @@ class SparkCluster:
 
 
 @contextlib.contextmanager
-def spark_cluster(workers: int = 2, memory: str = "1g") -> Generator[SparkCluster]:
-    """Run a standalone cluster of processes and the Thrift server on it."""
+def spark_cluster(
+    workers: int = 2, memory: str = "1g", settings: Mapping[str, str] | None = None
+) -> Generator[SparkCluster]:
+    """Run a standalone cluster of processes and the Thrift server on it.
+
+    Args:
+        workers: How many processes do tasks, with a core each.
+        memory: What each of them may take.
+        settings: What is set otherwise than for tiny tables.
+    """
     pyspark = _pyspark()
     if shutil.which("java") is None:
         pytest.fail("there is no Java: apt-get install default-jre-headless")
@@ -131,7 +139,7 @@ def spark_cluster(workers: int = 2, memory: str = "1g") -> Generator[SparkCluste
                 ],
                 daemons,
             )
-        settings = {
+        configured = {
             "spark.sql.catalogImplementation": "hive",
             "spark.sql.warehouse.dir": str(home / "warehouse"),
             "spark.hadoop.javax.jdo.option.ConnectionURL": (
@@ -162,14 +170,14 @@ def spark_cluster(workers: int = 2, memory: str = "1g") -> Generator[SparkCluste
             "spark.hadoop.hive.server2.enable.doAs": "false",
             "spark.hadoop.hive.server2.async.exec.threads": "8",
             "spark.hadoop.hive.server2.async.exec.keepalive.time": "3600s",
-        }
+        } | dict(settings or {})
         start(
             "thrift",
             [
                 str(pyspark / "bin" / "spark-submit"),
                 *("--master", url),
                 *("--class", "org.apache.spark.sql.hive.thriftserver.HiveThriftServer2"),
-                *(f"--conf={name}={value}" for name, value in settings.items()),
+                *(f"--conf={name}={value}" for name, value in configured.items()),
                 "spark-internal",
             ],
             environment,

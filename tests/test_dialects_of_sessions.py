@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlglot import exp
 
+from orchestration.warehouse import DuckdbSession, EngineError, keep_table, spark
 from orchestration.warehouse.dialects import read, reworded, spread_rows, whole
 from orchestration.warehouse.postgres import _said
 from orchestration.warehouse.spark_changes import counted, rewritten
@@ -59,6 +60,7 @@ def fill(connection: duckdb.DuckDBPyConnection, name: str, content: list[tuple[A
 
 
 @pytest.mark.parametrize("change", CHANGES)
+@settings(deadline=None)
 @given(mine=rows, other=rows)
 def test_a_table_written_anew_is_the_table_changed(
     connection: duckdb.DuckDBPyConnection,
@@ -134,3 +136,64 @@ def test_a_whole_text_is_matched() -> None:
 def test_postgres_is_told(own: str, theirs: tuple[str, ...]) -> None:
     said = tuple(part.replace("'hex'", "'HEX'") for part in _said(own))
     assert said == theirs
+
+
+@pytest.mark.parametrize(
+    ("own", "values", "theirs"),
+    [
+        (
+            "create or replace temp table t as select 1 as a",
+            [],
+            ("drop table if exists t", "create table t using parquet as SELECT 1 AS a"),
+        ),
+        ("alter table s.t add column a varchar", [], ("ALTER TABLE s.t ADD COLUMN a STRING",)),
+        ("select * from t order by all", [], ("SELECT * FROM t ORDER BY ALL NULLS LAST",)),
+        ("select ?", ["it's \\"], ("SELECT 'it\\'s \\\\'",)),
+        ("select ?", [0.1], ("SELECT CAST('0.1' AS DOUBLE)",)),
+    ],
+)
+def test_spark_is_told(own: str, values: list[Any], theirs: tuple[str, ...]) -> None:
+    assert spark._said(spark._tree(own, values)) == theirs
+
+
+class Catalog(spark.SparkSession):
+    """A session on a catalog of two schemas that notes what it is asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.tables = {"here": ["a", "b"], "there": ["c"]}
+
+    def plain(self, sql: str) -> list[tuple[Any, ...]]:
+        self.asked.append(sql)
+        if sql == "show databases":
+            return [(schema,) for schema in self.tables]
+        schema = sql.split("`")[1]
+        if schema not in self.tables:
+            raise EngineError("SCHEMA_NOT_FOUND", "")
+        return [(schema, name, False) for name in self.tables[schema]]
+
+
+def test_only_the_schemas_that_are_asked_for_are_listed() -> None:
+    catalog = Catalog()
+    there = catalog.relations("any")
+    assert ("here", "a") in there
+    assert ("here", "z") not in there
+    assert ("nowhere", "a") not in there
+    assert catalog.asked == ["show tables in `here`", "show tables in `nowhere`"]
+    assert set(there) == {("here", "a"), ("here", "b"), ("there", "c")}
+    assert there - {("here", "a")} == {("here", "b"), ("there", "c")}
+    assert len(there) == 3
+
+
+def test_a_kept_table_gets_what_it_lacks() -> None:
+    columns = [("a", "VARCHAR", "One."), ("b", "BIGINT", "Two.")]
+    with duckdb.connect() as opened:
+        session = DuckdbSession(opened)
+        keep_table(session, "main", "new", columns)
+        session.run("create table old (a varchar)")
+        session.run("insert into old values ('kept')")
+        for _ in range(2):
+            keep_table(session, "main", "old", columns)
+        for name in ("new", "old"):
+            assert session.columns(session.database, "main", name) == columns
+        assert session.fetch("select * from old") == [("kept", None)]

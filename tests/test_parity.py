@@ -136,12 +136,17 @@ class Engine:
 
     def rows(self, schema: str, name: str, columns: list[str]) -> Rows:
         """Read a table: its rows without their floats, each with the floats that go with it."""
-        rows: Rows = {}
-        for row in self.fetch(f"select {', '.join(columns)} from {schema}.{name}"):
-            exact = tuple("float" if isinstance(value, float) else plain(value) for value in row)
-            floats = tuple(value for value in row if isinstance(value, float))
-            rows.setdefault(exact, []).append(floats)
-        return rows
+        return split(self.fetch(f"select {', '.join(columns)} from {schema}.{name}"))
+
+
+def split(found: list[tuple[Any, ...]]) -> Rows:
+    """Count rows without their floats, each with the floats that go with it."""
+    rows: Rows = {}
+    for row in found:
+        exact = tuple("float" if isinstance(value, float) else plain(value) for value in row)
+        floats = tuple(value for value in row if isinstance(value, float))
+        rows.setdefault(exact, []).append(floats)
+    return rows
 
 
 def unlike(ours: Rows, theirs: Rows) -> list[Any]:

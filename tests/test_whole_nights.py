@@ -8,20 +8,30 @@ is what readers see.
 from __future__ import annotations
 
 import shutil
-from collections import Counter
-from contextlib import closing
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import psycopg
 import pytest
+from pyhive import hive
 
 from tests.conftest import REPOSITORY, Installation, make_installation
-from tests.engines import postgres_server
-from tests.test_parity import FIRST_NIGHT, LAST_DAY, OWN_COLUMNS, forget_what_came_later, plain
+from tests.engines import postgres_server, spark_cluster
+from tests.test_parity import (
+    FIRST_NIGHT,
+    LAST_DAY,
+    OWN_COLUMNS,
+    Rows,
+    forget_what_came_later,
+    split,
+    unlike,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     Fetch = Callable[[str], list[tuple[Any, ...]]]
 
@@ -38,6 +48,7 @@ DIFFERENT = OWN_COLUMNS | {
 WITH_HASH = {"check_results": {"details"}}
 READERS = "published"
 PERSON = "C0042"
+MANY = 200
 
 
 def two_nights(root: Any, engine: Mapping[str, str] | None = None) -> Installation:
@@ -59,9 +70,34 @@ def on_file(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     return two_nights(tmp_path_factory.mktemp("duckdb") / "shop")
 
 
-@pytest.fixture(scope="module")
-def on_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Installation, str]]:
-    """Both nights on PostgreSQL, and a way in."""
+@contextmanager
+def reading(path: Path) -> Generator[Fetch]:
+    """Open a file of DuckDB."""
+    with closing(duckdb.connect(path, read_only=True)) as file:
+        file.execute("set TimeZone = 'UTC'")
+        yield lambda query: file.execute(query).fetchall()
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """The shop on a server, and ways to look into it.
+
+    Attributes:
+        shop: The installation.
+        fetch: Runs a query in which names are quoted as in the standard.
+        tables: Names the tables and views of schemas.
+        naming: Names the stored tables with a row in which a word stands somewhere.
+    """
+
+    shop: Installation
+    fetch: Fetch
+    tables: Callable[[Sequence[str]], set[tuple[str, str]]]
+    naming: Callable[[str], list[str]]
+
+
+@contextmanager
+def on_postgres(root: Path) -> Generator[Warehouse]:
+    """Both nights on PostgreSQL."""
     with postgres_server() as host:
         login = f"host={host} user=postgres"
         with psycopg.connect(f"{login} dbname=postgres", autocommit=True) as connection:
@@ -71,8 +107,68 @@ def on_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Instal
             "LIFESTAGE_POSTGRES_HOST": str(host),
             "LIFESTAGE_POSTGRES_USER": "postgres",
         }
-        shop = two_nights(tmp_path_factory.mktemp("postgres") / "shop", engine)
-        yield shop, f"{login} dbname=warehouse options='-c TimeZone=UTC'"
+        shop = two_nights(root, engine)
+        inside = f"{login} dbname=warehouse options='-c TimeZone=UTC'"
+        with psycopg.connect(inside, autocommit=True) as reader:
+
+            def fetch(query: str) -> list[tuple[Any, ...]]:
+                return reader.execute(query).fetchall()  # ty: ignore[no-matching-overload]
+
+            def naming(word: str) -> list[str]:
+                stored = fetch(
+                    "select format('%I.%I', schemaname, tablename) from pg_tables"
+                    " where schemaname not in ('pg_catalog', 'information_schema')"
+                )
+                assert len(stored) > MANY
+                asked = "select 1 from {} as one where one::text ~ '\\m{}\\M' limit 1"
+                return [table for (table,) in stored if fetch(asked.format(table, word))]
+
+            yield Warehouse(shop, fetch, lambda schemas: set(columns_of(fetch, schemas)), naming)
+
+
+@contextmanager
+def on_spark(root: Path) -> Generator[Warehouse]:
+    """Both nights on a cluster of two workers."""
+    with spark_cluster() as cluster:
+        port = str(cluster.port)
+        shop = two_nights(root, {"LIFESTAGE_TARGET": "spark", "LIFESTAGE_SPARK_PORT": port})
+        with closing(hive.connect("127.0.0.1", cluster.port)) as connection:
+            yield spark_warehouse(shop, connection.cursor())
+
+
+def spark_warehouse(shop: Installation, cursor: hive.Cursor) -> Warehouse:
+    """Look into the warehouse of a cluster."""
+
+    def fetch(query: str) -> list[tuple[Any, ...]]:
+        cursor.execute(query.replace('"', "`"))
+        return cursor.fetchall()
+
+    def tables(schemas: Sequence[str]) -> set[tuple[str, str]]:
+        return {
+            (schema, row[1]) for schema in schemas for row in fetch(f'show tables in "{schema}"')
+        }
+
+    def naming(word: str) -> list[str]:
+        schemas = [row[0] for row in fetch("show databases")]
+        assert not [name for name in schemas if name.startswith("lifestage_work")]
+        views = {(one, row[1]) for one in schemas for row in fetch(f'show views in "{one}"')}
+        stored = [f"{schema}.{name}" for schema, name in sorted(tables(schemas) - views)]
+        assert len(stored) > MANY
+        asked = "select 1 from {} as one where to_json(struct(one.*)) rlike '\\\\b{}\\\\b' limit 1"
+        return [table for table in stored if fetch(asked.format(table, word))]
+
+    return Warehouse(shop, fetch, tables, naming)
+
+
+@pytest.fixture(
+    scope="module", params=[on_postgres, pytest.param(on_spark, marks=pytest.mark.large)]
+)
+def on_server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Warehouse]:
+    """Both nights on a server."""
+    with request.param(tmp_path_factory.mktemp("server") / "shop") as warehouse:
+        yield warehouse
 
 
 def columns_of(fetch: Fetch, schemas: Sequence[str]) -> dict[tuple[str, str], list[str]]:
@@ -89,93 +185,50 @@ def columns_of(fetch: Fetch, schemas: Sequence[str]) -> dict[tuple[str, str], li
     return found
 
 
-def rows(fetch: Fetch, table: tuple[str, str], columns: list[str]) -> Counter[tuple[Any, ...]]:
-    """Count the rows of a table, with values that mean the same written the same."""
+def rows(fetch: Fetch, table: tuple[str, str], columns: list[str]) -> Rows:
+    """Read a table: its rows without their floats, each with the floats that go with it."""
     # Of a table with nothing but hashes its number of rows is left.
     listed = ", ".join(f'"{column}"' for column in columns) or "1"
-    found = fetch(f'select {listed} from "{table[0]}"."{table[1]}"')
-    return Counter(tuple(map(plain, row)) for row in found)
+    return split(fetch(f'select {listed} from "{table[0]}"."{table[1]}"'))
 
 
-def differences(ours: Fetch, theirs: Fetch, schemas: Sequence[str]) -> list[str]:
+def differences(ours: Fetch, theirs: Warehouse, schemas: Sequence[str]) -> list[str]:
     """Name the tables that are not the same, each with a row that differs."""
     tables = columns_of(ours, schemas)
-    assert set(tables) == set(columns_of(theirs, schemas))
+    assert set(tables) == theirs.tables(schemas)
     found = []
     for table, columns in tables.items():
-        here, there = rows(ours, table, columns), rows(theirs, table, columns)
-        if here != there:
-            only, more = (sorted(map(str, one)) for one in (here - there, there - here))
-            found.append(f"{table}: {len(only)} and {len(more)}, {only[:1]} and {more[:1]}")
+        wrong = unlike(*(rows(fetch, table, columns) for fetch in (ours, theirs.fetch)))
+        if wrong:
+            found.append(f"{table}: {len(wrong)} rows, of them {wrong[0]}")
     return found
 
 
-def test_every_table_of_the_night_is_the_same(
-    on_file: Installation, on_server: tuple[Installation, str]
-) -> None:
-    with (
-        closing(duckdb.connect(on_file.settings.warehouse_path, read_only=True)) as file,
-        psycopg.connect(on_server[1]) as server,
-    ):
-        file.execute("set TimeZone = 'UTC'")
-        assert (
-            differences(
-                lambda query: file.execute(query).fetchall(),
-                lambda query: server.execute(query).fetchall(),  # ty: ignore[no-matching-overload]
-                SCHEMAS,
-            )
-            == []
-        )
+def test_every_table_of_the_night_is_the_same(on_file: Installation, on_server: Warehouse) -> None:
+    with reading(on_file.settings.warehouse_path) as fetch:
+        assert differences(fetch, on_server, SCHEMAS) == []
 
 
-def test_readers_see_the_same(on_file: Installation, on_server: tuple[Installation, str]) -> None:
-    published = on_file.settings.published_dir / "lifestage.duckdb"
-    with (
-        closing(duckdb.connect(published, read_only=True)) as file,
-        psycopg.connect(on_server[1]) as server,
-    ):
-        file.execute("set TimeZone = 'UTC'")
-        assert (
-            differences(
-                lambda query: file.execute(query).fetchall(),
-                lambda query: server.execute(query).fetchall(),  # ty: ignore[no-matching-overload]
-                (READERS,),
-            )
-            == []
-        )
+def test_readers_see_the_same(on_file: Installation, on_server: Warehouse) -> None:
+    with reading(on_file.settings.published_dir / "lifestage.duckdb") as fetch:
+        assert differences(fetch, on_server, (READERS,)) == []
 
 
-def test_the_command_line_says_the_same(
-    on_file: Installation, on_server: tuple[Installation, str]
-) -> None:
+def test_the_command_line_says_the_same(on_file: Installation, on_server: Warehouse) -> None:
     for asked in (("checks", "--all"), ("explain", PERSON), ("plan",)):
-        ours, theirs = (shop.lifestage(*asked) for shop in (on_file, on_server[0]))
+        ours, theirs = (shop.lifestage(*asked) for shop in (on_file, on_server.shop))
         assert ours.returncode == theirs.returncode == 0, theirs.stderr
         assert ours.stdout == theirs.stdout
 
 
-def test_the_report_is_there(on_server: tuple[Installation, str]) -> None:
-    page = on_server[0].settings.published_dir / "report.html"
+def test_the_report_is_there(on_server: Warehouse) -> None:
+    page = on_server.shop.settings.published_dir / "report.html"
     assert "<html" in page.read_text()
 
 
 @pytest.mark.large
-def test_nothing_stays_of_a_person_who_is_erased(on_server: tuple[Installation, str]) -> None:
-    shop, login = on_server
+def test_nothing_stays_of_a_person_who_is_erased(on_server: Warehouse) -> None:
     for asked in (("erase", "--customer", PERSON), ("refresh", "--as-of", LAST_DAY.isoformat())):
-        done = shop.lifestage(*asked)
+        done = on_server.shop.lifestage(*asked)
         assert done.returncode == 0, done.stderr
-    with psycopg.connect(login) as server:
-        tables = server.execute(
-            "select format('%I.%I', schemaname, tablename) from pg_tables"
-            " where schemaname not in ('pg_catalog', 'information_schema')"
-        ).fetchall()
-        assert len(tables) > 200
-        naming = [
-            table
-            for (table,) in tables
-            if server.execute(
-                f"select 1 from {table} as one where one::text ~ '\\m{PERSON}\\M' limit 1".encode()
-            ).fetchall()
-        ]
-        assert naming == []
+    assert on_server.naming(PERSON) == []

@@ -13,7 +13,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from orchestration.table_contracts import Column, TableContract
-from orchestration.warehouse import describe_table, transaction
+from orchestration.warehouse import keep_table, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -180,14 +180,7 @@ def make_tables(session: Session) -> None:
     """Make the schema and its tables; a table of an earlier version gets the columns it lacks."""
     session.run(f"create schema if not exists {SCHEMA}")
     for name, contract in TABLES.items():
-        columns = ", ".join(f"{column.name} {column.kind}" for column in contract.columns)
-        session.run(f"create table if not exists {SCHEMA}.{name} ({columns})")
-        for column in contract.columns:
-            session.run(
-                f"alter table {SCHEMA}.{name} add column if not exists {column.name} {column.kind}"
-            )
-        comments = [(column.name, column.description) for column in contract.columns]
-        describe_table(session, f"{SCHEMA}.{name}", comments)
+        keep_table(session, SCHEMA, name, contract.described)
 
 
 def next_run(session: Session, delivery: Delivery) -> int:
@@ -261,12 +254,14 @@ def record_guards(session: Session, delivery: Delivery, judgements: Sequence[Jud
     """Write down what the guards said of a delivery, in place of what they said before."""
     with transaction(session):
         session.run(f"delete from {SCHEMA}.guards where {_HERE}", _whole(delivery))
-        for one in judgements:
-            session.run(
-                f"insert into {SCHEMA}.guards ({', '.join(GUARDED.names)})"
-                " values (?, ?, ?, ?, ?, ?, ?, ?)",
-                [*_whole(delivery), one.check_id, one.status, one.value, one.limit],
-            )
+        session.insert(
+            f"{SCHEMA}.guards",
+            GUARDED.names,
+            [
+                (*_whole(delivery), one.check_id, one.status, one.value, one.limit)
+                for one in judgements
+            ],
+        )
 
 
 def open_delivery(

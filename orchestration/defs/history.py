@@ -53,6 +53,8 @@ from orchestration.warehouse import (
     why_not_open,
 )
 
+# Layers of which tables are counted, and no views: nobody reads those all.
+COUNTED = ("rules", "staging", "intermediate")
 # What dbt says of a stored table that has other columns than its model.
 OTHER_COLUMNS = "out of sync"
 
@@ -189,10 +191,11 @@ def _reason(done: DbtRun, log: Path) -> str:
 
 def _shown(session: Session) -> dict[dg.AssetKey, dict[str, Any]]:
     """Read what a person wants to see first: rows, the sizes of segments, the moves."""
-    tables = session.fetch(
-        "select table_schema, table_name from information_schema.tables"
-        " where table_schema = 'marts'"
-        " or table_type = 'BASE TABLE' and table_schema in ('rules', 'staging', 'intermediate')"
+    inner = {(schema, name) for schema in COUNTED for name in session.views(schema)}
+    tables = sorted(
+        place
+        for place in session.relations(session.database) - inner
+        if place[0] in ("marts", *COUNTED)
     )
     counts = " union all ".join(
         f"select {index}, count(*) from {quoted(schema)}.{quoted(name)}"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from orchestration.table_contracts import Column, TableContract
 from orchestration.warehouse import (
-    describe_table,
+    keep_table,
     quoted,
 )
 
@@ -74,10 +74,7 @@ def make_tables(session: Session) -> None:
     """Make the schema, its tables and the salt."""
     session.run(f"create schema if not exists {SCHEMA}")
     for name, contract in TABLES.items():
-        columns = ", ".join(f"{column.name} {column.kind}" for column in contract.columns)
-        session.run(f"create table if not exists {SCHEMA}.{name} ({columns})")
-        comments = [(column.name, column.description) for column in contract.columns]
-        describe_table(session, f"{SCHEMA}.{name}", comments)
+        keep_table(session, SCHEMA, name, contract.described)
     session.run(
         f"insert into {SCHEMA}.{SALT} select ? where not exists (select 1 from {SCHEMA}.{SALT})",
         [secrets.token_hex(32)],

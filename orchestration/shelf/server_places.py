@@ -22,7 +22,7 @@ from orchestration.generations import REPORT_FILE
 from orchestration.public_tables import MANIFEST_TABLE
 from orchestration.publication_status import SCHEMA, STATUS_TABLE, status_in
 from orchestration.table_contracts import Column, TableContract
-from orchestration.warehouse import WarehouseError, describe_table
+from orchestration.warehouse import WarehouseError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,11 +85,8 @@ def make_table(
     rows: Sequence[Sequence[Any]],
 ) -> None:
     """Make a small table with its rows."""
-    columns = ", ".join(f"{column.name} {column.kind}" for column in contract.columns)
-    session.run(f"create table {relation} ({columns})")
+    session.make_table(relation, contract.described)
     session.insert(relation, contract.names, rows)
-    comments = [(column.name, column.description) for column in contract.columns]
-    describe_table(session, relation, comments)
 
 
 def show(session: ServerSession, place: Place, reader: str) -> None:

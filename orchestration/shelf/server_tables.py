@@ -256,10 +256,11 @@ def without_erased(
 def content_of(session: ServerSession, source: Source, kind: str) -> TableContent:
     """Say what a table contains."""
     columns = session.columns(session.database, source.schema, source.name)
+    rows, content_hash = session.fingerprint(source.relation)
     return TableContent(
         name=source.name,
-        rows=session.fetch(f"select count(*) from {source.relation} as source")[0][0],
+        rows=rows,
         column_hash=column_hash(columns),
-        content_hash=session.fingerprint(source.relation),
+        content_hash=content_hash,
         kind=kind,
     )

@@ -53,6 +53,15 @@ class DuckdbSession(Session):
         )
         return [(column, kind, comment) for column, kind, comment in rows]
 
+    def views(self, schema: str) -> set[str]:
+        """Name the views of a schema."""
+        rows = self.fetch(
+            "select table_name from information_schema.tables where table_catalog = ?"
+            " and table_schema = ? and table_type = 'VIEW'",
+            [self.database, schema],
+        )
+        return {name for (name,) in rows}
+
     def shape(self, query: str) -> list[tuple[str, str]]:
         """Name the columns that a query without values gives, each with its type."""
         return [(row[0], row[1]) for row in self.fetch(f"describe {query}")]

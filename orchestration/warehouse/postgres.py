@@ -93,6 +93,11 @@ class PostgresSession(PostgresViews):
             ).fetchall()
         return [(column, _own_type(kind), comment) for column, kind, comment in rows]
 
+    def views(self, schema: str) -> set[str]:
+        """Name the views of a schema."""
+        said = "select viewname from pg_views where schemaname = $1"
+        return {name for (name,) in self.plain(said, [schema])}
+
     def shape(self, query: str) -> list[tuple[str, str]]:
         """Name the columns that a query without values gives, each with its type."""
         described = self._executed(f"select * from ({query}) as asked limit 0", ()).description

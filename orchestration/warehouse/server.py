@@ -20,8 +20,8 @@ class ServerSession(Session):
     # SQL for the hash of a row that is called `whole_row`.
     row_hash: ClassVar[str]
 
-    def fingerprint(self, relation: str) -> str:
-        """Return what stands for rows, whatever their order.
+    def fingerprint(self, relation: str) -> tuple[int, str]:
+        """Count rows, and return what stands for them, whatever their order.
 
         Args:
             relation: A table, or a query in parentheses.
@@ -30,7 +30,7 @@ class ServerSession(Session):
             f"select count(*), coalesce(sum(cast({self.row_hash} as decimal(38, 0))), 0)"
             f" from {relation} as whole_row"
         )[0]
-        return f"{rows}:{total}"
+        return rows, f"{rows}:{total}"
 
     @abstractmethod
     def schemas(self) -> set[str]:

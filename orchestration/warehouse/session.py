@@ -8,7 +8,7 @@ asked and what is made of the answers is the business of the callers.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -76,7 +76,7 @@ class Session(ABC):
     ) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Fetch the names of the columns and at most so many rows; leave no open result behind."""
 
-    def relations(self, database: str) -> set[tuple[str, str]]:
+    def relations(self, database: str) -> Set[tuple[str, str]]:
         """Name the tables and views of an open database as pairs of schema and name."""
         rows = self.fetch(
             "select table_schema, table_name from information_schema.tables"
@@ -91,6 +91,10 @@ class Session(ABC):
 
         Types are named as DuckDB names them, whatever the engine calls them.
         """
+
+    @abstractmethod
+    def views(self, schema: str) -> set[str]:
+        """Name the views of a schema of the session's own database."""
 
     @abstractmethod
     def shape(self, query: str) -> list[tuple[str, str]]:
@@ -136,6 +140,17 @@ class Session(ABC):
             columns: Its columns that get values.
             rows: A value per column.
         """
+
+    def make_table(self, relation: str, columns: Sequence[tuple[str, str, str]]) -> None:
+        """Make an empty table.
+
+        Args:
+            relation: Its name.
+            columns: Its columns in order, each with type and comment.
+        """
+        listed = ", ".join(f"{name} {kind}" for name, kind, _ in columns)
+        self.run(f"create table {relation} ({listed})")
+        describe_table(self, relation, [(name, comment) for name, _, comment in columns])
 
     def begin(self) -> None:
         """Begin a change that is kept whole or not at all."""
@@ -198,6 +213,30 @@ def describe_table(
     for name, comment in comments:
         if comment:
             session.comment(relation, name, comment)
+
+
+def keep_table(
+    session: Session, schema: str, name: str, columns: Sequence[tuple[str, str, str]]
+) -> None:
+    """Make a table; one of an earlier version gets the columns and the comments that it lacks.
+
+    Args:
+        session: The warehouse, open for writing.
+        schema: Where it is.
+        name: The table.
+        columns: Its columns in order, each with type and comment.
+    """
+    relation = f"{schema}.{name}"
+    there = session.columns(session.database, schema, name)
+    if not there:
+        session.make_table(relation, columns)
+        return
+    told = {column: comment for column, _, comment in there}
+    for column, kind, _ in columns:
+        if column not in told:
+            session.run(f"alter table {relation} add column {column} {kind}")
+    lacking = [(column, said) for column, _, said in columns if told.get(column) != said]
+    describe_table(session, relation, lacking)
 
 
 @contextmanager

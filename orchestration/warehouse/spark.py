@@ -7,6 +7,8 @@ is done about that is the business of the callers, who do everything again.
 
 from __future__ import annotations
 
+import re
+import secrets
 import tempfile
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -17,27 +19,34 @@ from pyhive import exc, hive
 from sqlglot import exp
 from thrift.Thrift import TException
 
-from orchestration.warehouse.dialects import read, reworded, spread_rows, whole
+from orchestration.warehouse.dialects import OWN, read, reworded, spread_rows, whole
 from orchestration.warehouse.duckdb_files import open_scratch, write_parquet
 from orchestration.warehouse.session import (
     EngineError,
     Parameters,
-    WarehouseError,
+    UnreachableError,
 )
-from orchestration.warehouse.spark_changes import counted, rewritten
-from orchestration.warehouse.spark_views import SparkViews
+from orchestration.warehouse.spark_changes import counted, rewritten, value_in_words
+from orchestration.warehouse.spark_views import DIALECT, NOT_THERE, Relations, SparkViews
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Sequence
+    from collections.abc import Collection, Generator, Sequence, Set
 
     from orchestration.settings import Server
 
-DIALECT = "spark"
 CATALOG = "spark_catalog"
-# Tables that live as long as a session; a name without a schema is looked for here.
-WORK = "lifestage_work"
-REWRITTEN = f"{WORK}.rewritten"
+# Tables that live as long as a session: each has a schema of its own for them, made when the first
+# one is, named by the day; a name without a schema is looked for there.
+WORK = re.compile(r"lifestage_work_(\d{8})_[0-9a-f]{16}")
+REWRITTEN = "rewritten"
+DAYS_END = "99999999"
+TWO_DAYS = (
+    "select date_format(current_date(), 'yyyyMMdd'),"
+    " date_format(date_sub(current_date(), 1), 'yyyyMMdd')"
+)
 ROWS_PER_INSERT = 1000
+# An error begins with the name of its condition.
+CONDITION = re.compile(r"\[([A-Z][A-Z0-9_]+)[.\]]")
 OWN_TYPES = {
     "string": "VARCHAR",
     "tinyint": "TINYINT",
@@ -59,15 +68,16 @@ class SparkSession(SparkViews):
     def __init__(self, connection: hive.Connection) -> None:
         self.connection = connection
         self.database = CATALOG
+        self._work = ""
 
     def run(self, sql: str, parameters: Parameters = ()) -> None:
         """Run a statement to its end; one that changes rows writes its table anew."""
         tree = _tree(sql, parameters)
         if isinstance(tree, (exp.Update, exp.Delete)):
             self._rewrite(tree)
-        elif isinstance(tree, exp.Alter):
-            self._add_columns(tree)
         elif not isinstance(tree, (exp.Transaction, exp.Commit, exp.Rollback)):
+            if _is_for_session(tree):
+                self._open_work()
             for said in _said(tree):
                 self._executed(said)
 
@@ -80,26 +90,30 @@ class SparkSession(SparkViews):
     def rollback(self) -> None:
         """Do nothing: what was done is kept."""
 
-    def relations(self, database: str) -> set[tuple[str, str]]:
+    def relations(self, database: str) -> Set[tuple[str, str]]:
         """Name the tables and views as pairs of schema and name."""
         del database  # a session sees one catalog
-        schemas = [row[0] for row in self._executed("show databases").fetchall()]
-        return {
-            (schema, row[1])
-            for schema in schemas
-            for row in self._executed(f"show tables in `{schema}`").fetchall()
-        }
+        return Relations(self)
 
     def columns(self, database: str, schema: str, name: str) -> list[tuple[str, str, str | None]]:
         """Name the columns of a table or view in order, each with type and comment."""
-        if (schema, name) not in self.relations(database):
-            return []
+        del database  # a session sees one catalog
+        try:
+            described = self.plain(f"describe `{schema}`.`{name}`")
+        except EngineError as error:
+            if error.kind in NOT_THERE:
+                return []
+            raise
         found = []
-        for column, kind, comment in self._executed(f"describe `{schema}`.`{name}`").fetchall():
+        for column, kind, comment in described:
             if not column or column.startswith("#"):
                 break
             found.append((column, _own_type(kind), comment or None))
         return found
+
+    def views(self, schema: str) -> set[str]:
+        """Name the views of a schema."""
+        return {row[1] for row in self.plain(f"show views in `{schema}`")}
 
     def shape(self, query: str) -> list[tuple[str, str]]:
         """Name the columns that a query without values gives, each with its type."""
@@ -122,8 +136,18 @@ class SparkSession(SparkViews):
         return rows
 
     def compact(self, schemas: Collection[str]) -> None:
-        """Do nothing: a table that is written anew leaves no file of the old one."""
+        """Drop what killed sessions left; a table written anew leaves no file of the old one."""
         del schemas
+        self._drop_work(DAYS_END)
+
+    def make_table(self, relation: str, columns: Sequence[tuple[str, str, str]]) -> None:
+        """Make an empty table, with its comments in one statement."""
+        listed = ", ".join(
+            f"`{name}` {exp.DataType.build(kind, dialect=OWN).sql(DIALECT)}"
+            f" comment {exp.Literal.string(comment).sql(DIALECT)}"
+            for name, kind, comment in columns
+        )
+        self._executed(f"create table {relation.replace(chr(34), '`')} ({listed}) using parquet")
 
     def insert(self, relation: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Add rows that Python holds to a table, many at once."""
@@ -131,7 +155,7 @@ class SparkSession(SparkViews):
         place = relation.replace('"', "`")
         for start in range(0, len(rows), ROWS_PER_INSERT):
             values = ", ".join(
-                f"({', '.join(exp.convert(value).sql(DIALECT) for value in row)})"
+                f"({', '.join(value_in_words(value).sql(DIALECT) for value in row)})"
                 for row in rows[start : start + ROWS_PER_INSERT]
             )
             self._executed(f"insert into {place} ({named}) values {values}")
@@ -147,17 +171,25 @@ class SparkSession(SparkViews):
                 files.run("create table rows_of_file as " + query, parameters)
                 write_parquet(files, "select * from rows_of_file", rows)
             # Columns go by their place, as everywhere else.
-            names = ", ".join(f"`{name}`" for name, _, _ in self.columns(CATALOG, *_parts(place)))
+            names = ", ".join(
+                f"`{name}`" for name, _, _ in self.columns(CATALOG, *self._parts(place))
+            )
             self._executed(f"insert into {place} ({names}) select * from parquet.`{rows}`")
+
+    def close(self) -> None:
+        """Drop what is kept for the time of the session, and close it."""
+        try:
+            if self._work:
+                self.drop_schema(self._work)
+        finally:
+            self.connection.close()
 
     def _fetch(
         self, sql: str, parameters: Parameters, most: int
     ) -> tuple[list[str], list[tuple[Any, ...]]]:
         tree = _tree(sql, parameters)
         if isinstance(tree, (exp.Update, exp.Delete)):
-            changed = self._executed(counted(tree).sql(DIALECT)).fetchall()
-            self._rewrite(tree)
-            return ["count"], changed
+            return ["count"], [(self._rewrite(tree),)]
         (said,) = _said(tree)
         cursor = self._executed(said)
         described = cursor.description or ()
@@ -167,31 +199,57 @@ class SparkSession(SparkViews):
         names = [column[0].rpartition(".")[2] for column in described]
         return names, [_own_values(row, kinds) for row in rows]
 
-    def _rewrite(self, tree: exp.Update | exp.Delete) -> None:
-        """Write a table anew: beside it first, because what is overwritten cannot be read."""
+    def _rewrite(self, tree: exp.Update | exp.Delete) -> int:
+        """Write a table anew: beside it first, because what is overwritten cannot be read.
+
+        Returns:
+            How many rows were changed; without any the table is left alone.
+        """
+        rows = self._executed(counted(tree).sql(DIALECT)).fetchall()[0][0]
+        if not rows:
+            return 0
         place = tree.this.copy()
         place.set("alias", None)
-        columns = [name for name, _, _ in self.columns(CATALOG, *_parts(place.sql(DIALECT)))]
+        columns = [name for name, _, _ in self.columns(CATALOG, *self._parts(place.sql(DIALECT)))]
         query = rewritten(tree, columns).sql(DIALECT)
+        self._open_work()
         self._executed(f"drop table if exists {REWRITTEN}")
         self._executed(f"create table {REWRITTEN} using parquet as {query}")
         self._executed(f"insert overwrite table {place.sql(DIALECT)} select * from {REWRITTEN}")
         self._executed(f"drop table {REWRITTEN}")
+        return rows
 
-    def _add_columns(self, tree: exp.Alter) -> None:
-        """Add the columns that a table lacks."""
-        place = tree.this.sql(DIALECT)
-        there = {name for name, _, _ in self.columns(CATALOG, *_parts(place))}
-        for action in tree.args["actions"]:
-            if action.name not in there:
-                self._executed(f"alter table {place} add columns ({action.sql(DIALECT)})")
+    def _open_work(self) -> None:
+        """Make the schema of what lives as long as the session, and remove forgotten ones."""
+        if self._work:
+            return
+        ((today, yesterday),) = self.plain(TWO_DAYS)
+        self._drop_work(yesterday)
+        self._work = f"lifestage_work_{today}_{secrets.token_hex(8)}"
+        self._executed(f"create schema {self._work}")
+        self._executed(f"use {self._work}")
+
+    def _drop_work(self, before: str) -> None:
+        """Drop what killed sessions left; a session that runs longer than a day is not expected."""
+        for schema in self.schemas() - {self._work}:
+            named = WORK.fullmatch(schema)
+            if named and named[1] < before:
+                self.drop_schema(schema)
+
+    def _parts(self, place: str) -> tuple[str, str]:
+        """Split what names a table into schema and name."""
+        schema, _, name = place.replace("`", "").rpartition(".")
+        return schema.removeprefix(f"{CATALOG}.") or self._work, name
 
     def _executed(self, said: str) -> hive.Cursor:
         cursor = self.connection.cursor()
         try:
             cursor.execute(said)
         except (exc.Error, TException) as error:
-            raise EngineError(type(error).__name__, str(error)) from error
+            said = str(error)
+            named = CONDITION.search(said)
+            # The cause would be stored with its words.
+            raise EngineError(named[1] if named else type(error).__name__, said) from None
         return cursor
 
 
@@ -208,19 +266,15 @@ def open_spark(server: Server) -> Generator[SparkSession]:
     try:
         connection = hive.connect(server.host, server.port, username=server.user)
     except (exc.Error, TException, OSError) as error:
-        raise WarehouseError(
+        raise UnreachableError(
             f"Spark at {server.host}:{server.port} lets nobody in ({type(error).__name__}):"
             " look at LIFESTAGE_SPARK_HOST and LIFESTAGE_SPARK_PORT"
         ) from error
     session = SparkSession(connection)
     try:
-        session.run(f"drop schema if exists {WORK} cascade")
-        session.run(f"create schema {WORK}")
-        session._executed(f"use {WORK}")  # noqa: SLF001 - of this very module
         yield session
     finally:
-        session.run(f"drop schema if exists {WORK} cascade")
-        connection.close()
+        session.close()
 
 
 def _tree(sql: str, parameters: Parameters) -> exp.Expr:
@@ -228,7 +282,7 @@ def _tree(sql: str, parameters: Parameters) -> exp.Expr:
     statement = read(sql)
     values = statement.values(parameters)
     filled = statement.filled(
-        {name: exp.convert(value) for name, value in zip(statement.names, values, strict=True)}
+        {name: value_in_words(value) for name, value in zip(statement.names, values, strict=True)}
     )
     return reworded(spread_rows(filled), _in_own_words)
 
@@ -242,6 +296,11 @@ def _in_own_words(node: exp.Expr) -> exp.Expr:
     return node
 
 
+def _is_for_session(tree: exp.Expr) -> bool:
+    """Tell whether a statement makes a temporary table."""
+    return isinstance(tree, exp.Create) and tree.find(exp.TemporaryProperty) is not None
+
+
 def _said(tree: exp.Expr) -> tuple[str, ...]:
     """Say a statement in Spark's words; a table is of Parquet, and no table is for a session."""
     if not isinstance(tree, exp.Create) or tree.kind != "TABLE":
@@ -251,12 +310,6 @@ def _said(tree: exp.Expr) -> tuple[str, ...]:
     kept = " if not exists" if tree.args.get("exists") else ""
     query = f" as {tree.expression.sql(DIALECT)}" if tree.expression else ""
     return (*before, f"create table{kept} {tree.this.sql(DIALECT)} using parquet{query}")
-
-
-def _parts(place: str) -> tuple[str, str]:
-    """Split what names a table into schema and name."""
-    schema, _, name = place.replace("`", "").rpartition(".")
-    return schema.removeprefix(f"{CATALOG}.") or WORK, name
 
 
 def _own_type(kind: str) -> str:

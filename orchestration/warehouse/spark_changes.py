@@ -1,12 +1,12 @@
-"""Updates and deletions as queries for the table that they leave, and for the rows they concern.
+"""Changes as queries for the table they leave and the rows they concern; values in words.
 
-Spark's plain tables cannot change rows; writing the query's rows in the place of the table is the
-business of `orchestration.warehouse.spark`.
+Spark's plain tables cannot change rows, and its server binds no values. Writing the query's rows
+in the place of the table is the business of `orchestration.warehouse.spark`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 OTHER, IS_MATCHED = "of_change", "is_matched_by_change"
+
+
+def value_in_words(value: Any) -> exp.Expr:
+    """Write a value of Python into a statement; plain digits with a point would be a decimal."""
+    if isinstance(value, float):
+        return exp.cast(exp.Literal.string(repr(value)), exp.DataType.Type.DOUBLE)
+    return exp.convert(value)
 
 
 def rewritten(tree: exp.Update | exp.Delete, columns: Sequence[str]) -> exp.Select:

@@ -7,16 +7,50 @@ reach the server is decided by `orchestration.warehouse.spark`.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any
+from collections.abc import Set
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlglot import exp, parse_one
 
 from orchestration.warehouse.server import ServerSession
+from orchestration.warehouse.session import EngineError
+from orchestration.warehouse.spark_changes import value_in_words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 DIALECT = "spark"
+NOT_THERE = {"TABLE_OR_VIEW_NOT_FOUND", "SCHEMA_NOT_FOUND"}
+
+
+class Relations(Set[tuple[str, str]]):
+    """The tables and views of a catalog, which lists one schema at a time: only those asked for."""
+
+    def __init__(self, session: SparkViews) -> None:
+        self._session = session
+        self._known: dict[str, set[str]] = {}
+
+    def __contains__(self, place: object) -> bool:
+        """Tell whether there is a table, given as schema and name."""
+        schema, name = cast("tuple[str, str]", place)
+        return name in self._of(schema)
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        """List all of them."""
+        return ((schema, name) for schema in self._session.schemas() for name in self._of(schema))
+
+    def __len__(self) -> int:
+        """Count them."""
+        return sum(1 for _ in self)
+
+    @classmethod
+    def _from_iterable(cls, it: Iterable[Any]) -> Set[Any]:
+        return set(it)
+
+    def _of(self, schema: str) -> set[str]:
+        if schema not in self._known:
+            self._known[schema] = set(self._session.own_tables(schema))
+        return self._known[schema]
 
 
 class SparkViews(ServerSession):
@@ -34,8 +68,13 @@ class SparkViews(ServerSession):
         return {row[0] for row in self.plain("show databases")}
 
     def own_tables(self, schema: str) -> list[str]:
-        """Name what lies in a schema, in order."""
-        return sorted(row[1] for row in self.plain(f"show tables in `{schema}`"))
+        """Name what lies in a schema, in order; nothing if there is no such schema."""
+        try:
+            return sorted(row[1] for row in self.plain(f"show tables in `{schema}`"))
+        except EngineError as error:
+            if error.kind in NOT_THERE:
+                return []
+            raise
 
     def drop_schema(self, schema: str) -> bool:
         """Drop a schema with its tables; whoever reads them fails."""
@@ -59,7 +98,7 @@ class SparkViews(ServerSession):
 
     def shown_by(self, schema: str, name: str) -> set[str]:
         """Name the schemas that a view reads."""
-        if schema not in self.schemas() or name not in self.own_tables(schema):
+        if name not in self.own_tables(schema):
             return set()
         described = self.plain(f"describe table extended `{schema}`.`{name}`")
         text = next((row[1] for row in described if row[0] == "View Text"), None)
@@ -77,6 +116,6 @@ class SparkViews(ServerSession):
         """Put a few rows in the place of all rows of a table, which is never empty meanwhile."""
         del columns  # all of them, in their order
         values = ", ".join(
-            f"({', '.join(exp.convert(value).sql(DIALECT) for value in row)})" for row in rows
+            f"({', '.join(value_in_words(value).sql(DIALECT) for value in row)})" for row in rows
         )
         self.plain(f"insert overwrite table {relation.replace(chr(34), '`')} values {values}")
