@@ -91,7 +91,15 @@ def measure_shop(orders: Path, home: Path, *, with_peers: bool, compares: bool) 
     return measured
 
 
-_LEFT_OUT = ("fqn:lifestage.quality", "fqn:lifestage.activation")
+# Intermediate models that nothing but the checks and the audiences reads, counted with those.
+FOR_CHECKS_ALONE = (
+    "int_feature_values",
+    "int_flow_windows",
+    "int_movement_blocks",
+    "int_net_moves",
+    "int_segment_futures",
+)
+_LEFT_OUT = ("fqn:lifestage.quality", "fqn:lifestage.activation", *FOR_CHECKS_ALONE)
 
 
 def _history(home: Path, as_of: str, *flags: str) -> Cost:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.runs import FOR_CHECKS_ALONE
 from orchestration.config import Config
 from orchestration.measures.audience_rules import audiences_in_force
 from orchestration.publication import PUBLIC_TABLES
@@ -274,3 +275,30 @@ def test_documents_point_to_what_exists() -> None:
         if not re.match(r"[a-z]+:", target) and not (document.parent / target).exists()
     ]
     assert dead == []
+
+
+def test_benchmark_counts_with_the_checks_what_they_alone_read(manifest: dict[str, Any]) -> None:
+    layers = {node["unique_id"]: layer(node) for node in resources(manifest, "model")}
+    alone = {
+        name.split(".")[-1]
+        for name in layers
+        if layers[name] == "intermediate"
+        and {layers[reader] for reader in descendants(manifest, name)} - {"intermediate"}
+        == {"quality"}
+        # What a run remembers of itself is part of the run.
+        and not any(reader.endswith("_applied") for reader in descendants(manifest, name))
+    }
+
+    assert alone == set(FOR_CHECKS_ALONE)
+
+
+def descendants(manifest: dict[str, Any], name: str) -> set[str]:
+    """The models that read a model, directly or through others."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        for reader in manifest["child_map"].get(waiting.pop(), []):
+            if reader.startswith("model.") and reader not in found:
+                found.add(reader)
+                waiting.append(reader)
+    return found

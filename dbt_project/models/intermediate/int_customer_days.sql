@@ -14,11 +14,6 @@
 {% set is_plain = not has_merges and not window_days %}
 {# With a window or an average, money is not what a customer brought in all; that is kept beside it. #}
 {% set keeps_revenue = window_days or is_average %}
-{% set monetary_of = {
-    'net': 'gross_amount - refunded_amount',
-    'gross': 'gross_amount',
-    'margin': 'gross_amount - refunded_amount - coalesce(cost_amount, 0)',
-} %}
 with orders as (
     select * from {{ ref('stg_shop__orders') }}
 ),
@@ -45,14 +40,14 @@ orders_in_scope as (
         order_id,
         order_date as movement_date,
         {% if is_plain %}is_counted{% else %}case when is_counted then 1 else 0 end as counted_orders{% endif %},
-        {{ monetary_of[var('monetary_measure')] }} as revenue
+        {{ order_money() }} as revenue
     from orders
     where
         order_date <= {{ as_of() }}
         {% if is_incremental() and not has_merges %}
         and customer_id in (select touched.customer_id from customers_touched as touched)
         {% endif %}
-        and (is_counted or {{ monetary_of[var('monetary_measure')] }} <> 0)
+        and (is_counted or {{ order_money() }} <> 0)
 ),
 
 {% if has_refunds %}
@@ -273,9 +268,12 @@ running as (
         revenue_change,
         known_revenue,
         lead(valid_from) over (partition by customer_id order by valid_from) as next_valid_from,
+        {% if is_plain %}
+        min(first_order_date) over (partition by customer_id) as first_ever_order_date,
+        last_order_date as own_order_date,
+        {% else %}
         min(first_order_date) over customer_so_far as first_order_date,
         max(last_order_date) over customer_so_far as last_order_date,
-        {% if not is_plain %}
         min(first_order_date) over customer_before as previous_first_order_date,
         {% endif %}
         max(last_order_date) over customer_before as previous_last_order_date,
@@ -296,6 +294,11 @@ running as (
 valued as (
     select
         *,
+        {% if is_plain %}
+        -- What is known from its own day on needs no running minimum and maximum.
+        case when valid_from >= first_ever_order_date then first_ever_order_date end as first_order_date,
+        coalesce(own_order_date, previous_last_order_date) as last_order_date,
+        {% endif %}
         orders - orders_change as previous_orders,
         {% if is_average %}
         case
@@ -369,3 +372,4 @@ final as (
 )
 
 select * from final
+{{ in_customer_order() }}

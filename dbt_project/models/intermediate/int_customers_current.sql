@@ -7,44 +7,54 @@
     )
 }}
 -- depends_on: {{ ref('int_customers_stepping') }}
-with intervals as (
+with current_intervals as (
+    select * from {{ ref('int_timeline_intervals') }}
+    where
+        valid_from <= {{ as_of() }}
+        {% if is_incremental() %}
+        and customer_id in (select stepping.customer_id from {{ ref('int_customers_stepping') }} as stepping)
+        {% endif %}
+        and valid_to > {{ as_of() }}
+),
+
+intervals as (
     select * from {{ ref('int_timeline_intervals') }}
     {% if is_incremental() %}
     where customer_id in (select stepping.customer_id from {{ ref('int_customers_stepping') }} as stepping)
     {% endif %}
 ),
 
-current_intervals as (
-    select *
-    from intervals
-    where
-        valid_from <= {{ as_of() }}
-        and valid_to > {{ as_of() }}
-),
-
-past_moves as (
+-- Day, segment and cause as one number, which sorts by the day.
+moves_coded as (
     select
         customer_id,
-        max(valid_from) as segment_since,
-        {{ value_at_latest('cause_code', 'valid_from') }} as segment_cause_code,
-        {{ value_at_latest('previous_segment_code', 'valid_from') }} as previous_segment_code
+        valid_from <= {{ as_of() }} as is_past,
+        cast({{ days_between(far_past(), 'valid_from') }} as bigint) * 1000000 as day_code,
+        coalesce(previous_segment_code, 0) * 10 + cause_code as leaving,
+        segment_code as arriving
     from intervals
-    where
-        valid_from <= {{ as_of() }}
-        and segment_code is distinct from previous_segment_code
+    where segment_code is distinct from previous_segment_code
+),
+
+moves_found as (
+    select
+        customer_id,
+        max(case when is_past then day_code + leaving end) as last_move,
+        min(case when not is_past then day_code + arriving end) as next_move
+    from moves_coded
     group by customer_id
 ),
 
-coming_moves as (
+moves_decoded as (
     select
         customer_id,
-        min(valid_from) as next_segment_on,
-        {{ value_at_earliest('segment_code', 'valid_from') }} as next_segment_code
-    from intervals
-    where
-        valid_from > {{ as_of() }}
-        and segment_code is distinct from previous_segment_code
-    group by customer_id
+        {{ add_days(far_past(), 'floor(last_move / 1000000)') }} as segment_since,
+        cast(mod(last_move, 10) as smallint) as segment_cause_code,
+        nullif(cast(floor(mod(last_move, 1000000) / 10) as smallint), 0) as previous_segment_code,
+        {{ add_days(far_past(), 'floor(next_move / 1000000)') }} as next_segment_on,
+        cast(mod(next_move, 1000000) as smallint) as next_segment_code
+    from moves_found
+    where last_move is not null
 ),
 
 final as (
@@ -61,14 +71,13 @@ final as (
         current_intervals.m_score,
         current_intervals.segment_code,
         current_intervals.stage_code,
-        past_moves.segment_since,
-        past_moves.segment_cause_code,
-        past_moves.previous_segment_code,
-        coming_moves.next_segment_code,
-        coming_moves.next_segment_on
+        moves_decoded.segment_since,
+        moves_decoded.segment_cause_code,
+        moves_decoded.previous_segment_code,
+        moves_decoded.next_segment_code,
+        moves_decoded.next_segment_on
     from current_intervals
-    inner join past_moves on current_intervals.customer_id = past_moves.customer_id
-    left join coming_moves on current_intervals.customer_id = coming_moves.customer_id
+    inner join moves_decoded on current_intervals.customer_id = moves_decoded.customer_id
 )
 
 select * from final

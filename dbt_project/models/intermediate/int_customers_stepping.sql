@@ -19,25 +19,20 @@ stepping as (
     from intervals
     cross join refresh_scope
     where
-        intervals.valid_from > refresh_scope.applied_as_of_date
-        and intervals.valid_from <= {{ as_of() }}
-),
-
-ending as (
-    select intervals.customer_id
-    from intervals
-    cross join refresh_scope
-    where
-        intervals.valid_to > refresh_scope.applied_as_of_date
-        and intervals.valid_to <= {{ as_of() }}
+        (
+            intervals.valid_from > refresh_scope.applied_as_of_date
+            and intervals.valid_from <= {{ as_of() }}
+        )
+        or (
+            intervals.valid_to > refresh_scope.applied_as_of_date
+            and intervals.valid_to <= {{ as_of() }}
+        )
 ),
 
 final as (
     select customer_id from relabelled
     union
     select customer_id from stepping
-    union
-    select customer_id from ending
 )
 {% else %}
 final as (

@@ -2,6 +2,9 @@
 {% set previous_intervals = state_of('int_timeline_intervals') %}
 {% set previous_current = state_of('int_customers_current') %}
 {% set has_merges = 'customer_merges' in var('inputs') %}
+{% set has_refunds = 'refunds' in var('inputs') %}
+{# Where a stored day is made of the orders of that day and account alone, the two can be compared. #}
+{% set is_comparable = not has_merges and not has_refunds and not var('rfm_window_days') %}
 with days_changed as (
     select order_day from {{ ref('int_days_changed') }}
 ),
@@ -10,7 +13,7 @@ orders as (
     select * from {{ ref('stg_shop__orders') }}
 ),
 
-{% if 'refunds' in var('inputs') %}
+{% if has_refunds %}
 refunds as (
     select * from {{ ref('stg_shop__refunds') }}
 ),
@@ -32,13 +35,58 @@ previous_days as (
     select * from {{ previous_days }}
 ),
 
+{% if is_comparable %}
+days_now as (
+    select
+        customer_id,
+        order_date as valid_from,
+        cast(count(*) filter (where is_counted) as integer) as day_orders,
+        cast(sum({{ order_money() }}) as decimal(18, 4)) as day_revenue,
+        count(*) filter (where not is_counted) > 0 as has_correction
+    from orders
+    where
+        order_date in (select days_changed.order_day from days_changed)
+        and (is_counted or {{ order_money() }} <> 0)
+    group by customer_id, order_date
+),
+
+days_before as (
+    select
+        customer_id,
+        valid_from,
+        day_orders,
+        day_revenue,
+        has_correction
+    from previous_days
+    where valid_from in (select days_changed.order_day from days_changed)
+),
+
+-- Of all who bought on a changed day, few bought something else than is stored.
+days_new as (
+    select * from days_now
+    except
+    select * from days_before
+),
+
+days_gone as (
+    select * from days_before
+    except
+    select * from days_now
+),
+
+concerned as (
+    select customer_id from days_new
+    union all
+    select customer_id from days_gone
+),
+{% else %}
 ordering_now as (
     select customer_id
     from orders
     where order_date in (select days_changed.order_day from days_changed)
 ),
 
-{% if 'refunds' in var('inputs') %}
+{% if has_refunds %}
 refunded_now as (
     select orders.customer_id
     from refunds
@@ -52,6 +100,17 @@ ordering_before as (
     from previous_days
     where valid_from in (select days_changed.order_day from days_changed)
 ),
+
+concerned as (
+    select * from ordering_now
+    union all
+    select * from ordering_before
+    {% if has_refunds %}
+    union all
+    select * from refunded_now
+    {% endif %}
+),
+{% endif %}
 
 -- Whom a broken run had taken out of the days, the history or the present may still know.
 everybody as (
@@ -73,13 +132,7 @@ everybody as (
 ),
 
 named as (
-    select * from ordering_now
-    union all
-    select * from ordering_before
-    {% if 'refunds' in var('inputs') %}
-    union all
-    select * from refunded_now
-    {% endif %}
+    select * from concerned
     union all
     select * from everybody
 ),

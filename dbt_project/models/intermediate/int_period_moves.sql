@@ -7,8 +7,8 @@
     )
 }}
 -- depends_on: {{ ref('int_refresh_scope') }}
-with segment_moves as (
-    select * from {{ ref('int_segment_moves') }}
+with segment_flows as (
+    select * from {{ ref('int_segment_flows') }}
 ),
 
 customer_days as (
@@ -29,63 +29,60 @@ daily as (
         from_segment_code,
         to_segment_code,
         cause_code,
+        customers,
         monetary
-    from segment_moves
-    where {{ in_refresh_scope('date_day') }}
+    from segment_flows
+    where
+        from_segment_code is distinct from to_segment_code
+        and {{ in_refresh_scope('date_day') }}
 ),
 
 -- Day, segment and cause as one number, which sorts by the day: the first and the last move of a
--- customer are then a plain minimum and maximum. No segment is 0.
-moves_coded as (
-    select
-        customer_id,
-        date_day,
-        cast({{ days_between(far_past(), 'date_day') }} as bigint) * 1000000
-        + coalesce(from_segment_code, 0) * 10 + cause_code as leaving,
-        cast({{ days_between(far_past(), 'date_day') }} as bigint) * 1000000
-        + coalesce(to_segment_code, 0) * 10 + cause_code as arriving
-    from segment_moves
-),
-
-moves_in_periods as (
+-- customer are then a plain minimum and maximum. No segment is 0. The moves are read once per period:
+-- to keep them in between is dearer.
+net_moves as (
     {% for period in ['week', 'month'] %}
     select
         '{{ period }}' as period,
-        {{ first_day_of(period, 'date_day') }} as period_start,
-        {{ last_day_of(period, 'date_day') }} as last_day,
-        customer_id,
-        leaving,
-        arriving
-    from moves_coded
-    where {{ in_refresh_scope(last_day_of(period, 'date_day')) }}
+        {{ first_day_of(period, 'segment_moves.date_day') }} as period_start,
+        segment_moves.customer_id,
+        min(
+            cast({{ days_between(far_past(), 'segment_moves.date_day') }} as bigint) * 1000000
+            + coalesce(segment_moves.from_segment_code, 0) * 10 + segment_moves.cause_code
+        ) as leaving,
+        max(
+            cast({{ days_between(far_past(), 'segment_moves.date_day') }} as bigint) * 1000000
+            + coalesce(segment_moves.to_segment_code, 0) * 10 + segment_moves.cause_code
+        ) as arriving
+    from {{ ref('int_segment_moves') }} as segment_moves
+    where {{ in_refresh_scope(last_day_of(period, 'segment_moves.date_day')) }}
+    group by {{ first_day_of(period, 'segment_moves.date_day') }}, segment_moves.customer_id
     {% if not loop.last %}union all{% endif %}
     {% endfor %}
 ),
 
-net_moves as (
+net_moves_dated as (
     select
-        period,
-        period_start,
-        last_day,
-        customer_id,
-        min(leaving) as leaving,
-        max(arriving) as arriving
-    from moves_in_periods
-    group by period, period_start, last_day, customer_id
+        *,
+        case
+            when period = 'week' then {{ last_day_of('week', 'period_start') }}
+            else {{ last_day_of('month', 'period_start') }}
+        end as last_day
+    from net_moves
 ),
 
 decoded as (
     select
-        net_moves.period,
-        net_moves.period_start,
-        net_moves.last_day,
-        net_moves.customer_id,
-        nullif(cast(floor(mod(net_moves.leaving, 1000000) / 10) as smallint), 0) as from_segment_code,
-        nullif(cast(floor(mod(net_moves.arriving, 1000000) / 10) as smallint), 0) as to_segment_code,
-        cast(mod(net_moves.arriving, 10) as smallint) as cause_code,
-        {{ add_days(far_past(), 'floor(net_moves.arriving / 1000000)') }} as moved_on,
-        least(net_moves.last_day, as_of_dates.as_of_date) as period_end
-    from net_moves
+        net_moves_dated.period,
+        net_moves_dated.period_start,
+        net_moves_dated.last_day,
+        net_moves_dated.customer_id,
+        nullif(cast(floor(mod(net_moves_dated.leaving, 1000000) / 10) as smallint), 0) as from_segment_code,
+        nullif(cast(floor(mod(net_moves_dated.arriving, 1000000) / 10) as smallint), 0) as to_segment_code,
+        cast(mod(net_moves_dated.arriving, 10) as smallint) as cause_code,
+        {{ add_days(far_past(), 'floor(net_moves_dated.arriving / 1000000)') }} as moved_on,
+        least(net_moves_dated.last_day, as_of_dates.as_of_date) as period_end
+    from net_moves_dated
     cross join as_of_dates
 ),
 
@@ -115,10 +112,24 @@ at_the_end as (
             and moved.money_day < customer_days.valid_to
 ),
 
+counted as (
+    select
+        period,
+        period_start,
+        date_day,
+        from_segment_code,
+        to_segment_code,
+        cause_code,
+        count(*) as customers,
+        sum(monetary) as monetary
+    from at_the_end
+    group by period, period_start, date_day, from_segment_code, to_segment_code, cause_code
+),
+
 moves as (
     select * from daily
     union all
-    select * from at_the_end
+    select * from counted
 ),
 
 final as (
@@ -129,10 +140,9 @@ final as (
         cast(from_segment_code as smallint) as from_segment_code,
         cast(to_segment_code as smallint) as to_segment_code,
         cause_code,
-        cast(count(*) as bigint) as customers,
-        cast(sum(monetary) as decimal(18, 4)) as monetary
+        cast(customers as bigint) as customers,
+        cast(monetary as decimal(18, 4)) as monetary
     from moves
-    group by period, period_start, date_day, from_segment_code, to_segment_code, cause_code
 )
 
 select * from final

@@ -34,26 +34,19 @@ intervals as (
     where
         valid_to > (select bounds.first_eve from bounds)
         and valid_from <= (select bounds.last_eve from bounds)
-),
-
-days_in_months as (
-    select
-        *,
-        {{ first_day_of('month', 'valid_from') }} as month_start,
-        {{ last_day_of('month', 'valid_from') }} as last_day
-    from customer_days
+        -- Most end in the month that they began in: no month has its eve in them.
+        and {{ first_day_of('month', 'valid_to') }} > valid_from
 ),
 
 -- What a customer did in a month.
 customer_months as (
     select
         customer_id,
-        month_start,
-        {{ add_days('last_day', 1) }} as next_month_start,
+        {{ first_day_of('month', 'valid_from') }} as month_start,
         sum(day_orders) as orders,
         sum(day_revenue) as revenue
-    from days_in_months
-    group by customer_id, month_start, last_day
+    from customer_days
+    group by customer_id, {{ first_day_of('month', 'valid_from') }}
 ),
 
 -- Beside the buyers of a month, those of the month before: who of them came back is retention.
@@ -63,17 +56,17 @@ this_month as (
         month_start,
         orders,
         revenue,
-        false as is_buyer_of_month_before
+        0 as bought_before
     from customer_months
 ),
 
 month_before as (
     select
         customer_id,
-        next_month_start as month_start,
+        {{ add_days(last_day_of('month', 'month_start'), 1) }} as month_start,
         0 as orders,
         0 as revenue,
-        true as is_buyer_of_month_before
+        1 as bought_before
     from customer_months
     where orders > 0
 ),
@@ -84,18 +77,28 @@ both_months as (
     select * from month_before
 ),
 
+summed as (
+    select
+        customer_id,
+        month_start,
+        sum(orders) as orders,
+        sum(revenue) as revenue,
+        max(bought_before) as bought_before
+    from both_months
+    group by customer_id, month_start
+),
+
 joined as (
     select
-        both_months.customer_id,
+        summed.customer_id,
+        summed.orders,
+        summed.revenue,
+        summed.bought_before,
         periods.period_start,
         periods.last_day,
-        periods.eve,
-        sum(both_months.orders) as orders,
-        sum(both_months.revenue) as revenue,
-        max(case when both_months.is_buyer_of_month_before then 1 else 0 end) as bought_before
-    from both_months
-    inner join periods on both_months.month_start = periods.period_start
-    group by both_months.customer_id, periods.period_start, periods.last_day, periods.eve
+        periods.eve
+    from summed
+    inner join periods on summed.month_start = periods.period_start
 ),
 
 on_the_eve as (
