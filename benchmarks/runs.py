@@ -214,7 +214,7 @@ def _differing(home: Path) -> int:
         connection.execute(f"attach '{again / 'warehouse.duckdb'}' as b (read_only)")
         return sum(
             connection.execute(
-                f"select count(*) from (from {left}.{table} except from {right}.{table})"
+                f"select count(*) from (from {left}.{table} except all from {right}.{table})"
             ).fetchall()[0][0]
             for table in COMPARED
             for left, right in (("a", "b"), ("b", "a"))

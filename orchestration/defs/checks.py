@@ -30,9 +30,7 @@ from orchestration.provenance import OriginError
 from orchestration.quality import OTHER_TABLES, QUALITY_TABLES, Judgement, judge
 from orchestration.rules import RuleFileError
 from orchestration.settings import Settings
-from orchestration.warehouse import (
-    open_warehouse,
-)
+from orchestration.warehouse import open_warehouse
 
 GROUP = "checks"
 VERDICT_KEY = dg.AssetKey([GROUP, "verdict"])

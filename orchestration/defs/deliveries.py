@@ -19,9 +19,7 @@ from orchestration.defs.steps import TURN, refused, retry_policy
 from orchestration.erasure.traces import settle_ledger
 from orchestration.rules import RuleFileError
 from orchestration.settings import Settings, destination_variables
-from orchestration.warehouse import (
-    open_warehouse,
-)
+from orchestration.warehouse import open_warehouse
 
 DELIVERIES_KEY = dg.AssetKey(["delivery", "audiences"])
 LET_GO, GUARDED, COMPLETE = "messages_allowed", "audience_guards", "deliveries_complete"

@@ -17,9 +17,7 @@ from orchestration.measures.campaigns import ALL
 from orchestration.provenance import OriginError
 from orchestration.rules import RuleFileError
 from orchestration.settings import Settings
-from orchestration.warehouse import (
-    open_warehouse,
-)
+from orchestration.warehouse import open_warehouse
 
 KEYS = {name: dg.AssetKey([SCHEMA, name]) for name in TABLES}
 
