@@ -29,7 +29,6 @@ class Work:
         tasks: How many tasks each executor did.
         stages: The stages that had tasks.
         cpu: CPU seconds of the executors.
-        read: Bytes read from tables.
         shuffled: Bytes written for other executors to read.
         spilled: Bytes that did not fit into memory.
         written: Bytes written to tables.
@@ -38,7 +37,6 @@ class Work:
     tasks: Counter[str] = field(default_factory=Counter)
     stages: set[int] = field(default_factory=set)
     cpu: float = 0
-    read: int = 0
     shuffled: int = 0
     spilled: int = 0
     written: int = 0
@@ -49,7 +47,6 @@ class Work:
         self.tasks[event["Task Info"]["Executor ID"]] += 1
         self.stages.add(event["Stage ID"])
         self.cpu += metrics["Executor CPU Time"] / 1e9
-        self.read += metrics["Input Metrics"]["Bytes Read"]
         self.shuffled += metrics["Shuffle Write Metrics"]["Shuffle Bytes Written"]
         self.spilled += metrics["Disk Bytes Spilled"]
         self.written += metrics["Output Metrics"]["Bytes Written"]

@@ -65,6 +65,7 @@ def run(workers: int, size: int, folder: Path) -> Measured:
         count, customers = _load(cluster, orders)
         wall = _build(cluster)
         lines = (line for log in cluster.home.glob("events/*") for line in log.open())
+        print(f"{count:,} orders on {workers} workers: {wall:.0f} s", file=sys.stderr)
         return Measured(workers, count, customers, wall, read_log(lines))
 
 
@@ -124,11 +125,11 @@ def report(builds: list[Measured]) -> None:
             f"| {one.workers} | {one.orders:,} | {one.customers:,} | {one.wall:.0f}"
             f" | {work.cpu:.0f} | {len(work.stages):,} | {work.tasks.total():,} | {each} |"
         )
-    print("\n| workers | orders | read MB | shuffled MB | spilled MB | written MB |")
-    print("|--:|--:|--:|--:|--:|--:|")
+    print("\n| workers | orders | shuffled MB | spilled MB | written MB |")
+    print("|--:|--:|--:|--:|--:|")
     for one in builds:
         work = one.log.total
-        volumes = (work.read, work.shuffled, work.spilled, work.written)
+        volumes = (work.shuffled, work.spilled, work.written)
         print(
             f"| {one.workers} | {one.orders:,} |"
             + "".join(f" {volume / MB:,.1f} |" for volume in volumes)
@@ -161,7 +162,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where the shops are kept")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="lifestage-") as scratch:
-        folder = arguments.folder or Path(scratch)
+        folder = (arguments.folder or Path(scratch)).resolve()
         folder.mkdir(parents=True, exist_ok=True)
         report(
             [

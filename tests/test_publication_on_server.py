@@ -148,7 +148,8 @@ def assert_whole(settings: Settings) -> None:
         shown = [session.shown_by("published", name) for name in session.own_tables("published")]
         assert all(schemas == shown[0] and len(schemas) == 1 for schemas in shown)
         for table in made.tables:
-            assert session.fingerprint(f"published.{table.name}")[1] == table.content_hash
+            found = session.fingerprint(f"published.{table.name}")
+            assert found == (table.rows, table.content_hash)
     assert str(status) in (settings.published_dir / "report.html").read_text()
     assert [path.name for path in settings.published_dir.iterdir()] == ["report.html"]
 
