@@ -24,5 +24,7 @@ case
     {{ read_iso_time("regexp_replace(" ~ text ~ ", ' ([Z+-])', '\\1')", 'timestamp with time zone') }} at time zone 'UTC'
 {%- endmacro %}
 
-{#- The session is in UTC, so its timestamps are. -#}
-{% macro spark__read_iso_instant(text) %}try_cast(regexp_replace({{ text }}, ' ([Z+-])', '$1') as timestamp){% endmacro %}
+{#- The session is in UTC, so its timestamps are; a zone is read after seconds only. -#}
+{% macro spark__read_iso_instant(text) -%}
+    try_cast(regexp_replace(regexp_replace({{ text }}, ' ([Z+-])', '$1'), '^(.{16})([Z+-])', '$1:00$2') as timestamp)
+{%- endmacro %}
