@@ -55,21 +55,32 @@ sizes as (
     group by date_day
 ),
 
+-- By value and not by customer: what is put in order is small, whatever the number of customers.
 by_money as (
     select
         monetary,
-        count(*) over () as all_customers,
-        sum(monetary) over () as all_monetary,
-        row_number() over (order by monetary desc, customer_id asc) as place
+        cast(count(*) as bigint) as customers
     from current_customers
+    group by monetary
+),
+
+ranked as (
+    select
+        monetary,
+        customers,
+        sum(customers) over (order by monetary desc rows between unbounded preceding and current row) as richest,
+        cast(floor((sum(customers) over () + 4) / 5) as bigint) as a_fifth
+    from by_money
 ),
 
 top_customers as (
     select
         0 as segment_code,
-        {{ exact_share('sum(monetary)', 'max(all_monetary)') }} as top_20_share_to_date
-    from by_money
-    where 5 * place <= all_customers + 4
+        {{ exact_share(
+            'sum(monetary * cast(greatest(least(customers, a_fifth - richest + customers), 0) as bigint))',
+            'sum(monetary * customers)',
+        ) }} as top_20_share_to_date
+    from ranked
 ),
 
 grid as (
