@@ -291,6 +291,7 @@ class Nights:
             is_incremental=lambda: True,
             this=this,
             ref=names.__getitem__,
+            is_stored_with=lambda _: True,
             far_future=lambda: "date '9999-12-31'",
             forget_rows=lambda condition: f"delete from {this} where {condition}",
         )
