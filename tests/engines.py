@@ -184,6 +184,10 @@ def spark_cluster(
         )
         _wait_for(thrift, running, home)
         yield SparkCluster(thrift, home)
+    except BaseException:
+        # The folder goes with the cluster, and a server that died takes its reason with it.
+        print(f"processes of Spark ended with {[one.poll() for one in running]}:\n{_said(home)}")
+        raise
     finally:
         for process in reversed(running):
             with contextlib.suppress(ProcessLookupError):
@@ -217,5 +221,9 @@ def _wait_for(port: int, running: list[subprocess.Popen[bytes]], home: Path) -> 
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
         time.sleep(0.2)
-    said = "\n".join(path.read_text()[-2000:] for path in sorted(home.glob("*.log")))
-    pytest.fail(f"Spark did not start:\n{said}")
+    pytest.fail(f"Spark did not start:\n{_said(home)}")
+
+
+def _said(home: Path) -> str:
+    """The ends of the logs of a cluster, with what a crashed Java left."""
+    return "\n".join(path.read_text()[-2000:] for path in sorted(home.glob("*.log")))
