@@ -11,6 +11,8 @@ from pathlib import Path
 DEFAULT_CONFIG = "lifestage.yml"
 DEFAULT_HOME = ".lifestage"
 WAREHOUSE_FILE = "warehouse.duckdb"
+# Of the engine alone; the profile of dbt has the same default.
+MEMORY_LIMIT = "3GB"
 DESTINATION = "LIFESTAGE_DEST_"
 
 
@@ -69,7 +71,7 @@ class Settings:
     target: str = "duckdb"
     server: Server = field(default_factory=Server)
     threads: int = 2
-    memory_limit: str = "3GB"
+    memory_limit: str = MEMORY_LIMIT
     data_root: Path | None = None
     retry_seconds: float = 20
     # Addresses hold passwords: they are not part of what is printed of the settings.
@@ -91,7 +93,7 @@ class Settings:
             target=target,
             server=Server.from_env(target),
             threads=int(os.environ.get("LIFESTAGE_THREADS", "2")),
-            memory_limit=os.environ.get("LIFESTAGE_MEMORY_LIMIT", "3GB"),
+            memory_limit=os.environ.get("LIFESTAGE_MEMORY_LIMIT", MEMORY_LIMIT),
             data_root=data_root_from_env(),
             retry_seconds=float(os.environ.get("LIFESTAGE_RETRY_SECONDS", "20")),
             alert_urls=tuple(os.environ.get("LIFESTAGE_ALERT_URLS", "").split()),

@@ -24,6 +24,7 @@ from orchestration.defs.steps import (
 )
 from orchestration.erasure.people import forget
 from orchestration.erasure.traces import compact_if_due
+from orchestration.explain import is_built, newest_day
 from orchestration.measures.audience_rules import lint_audiences
 from orchestration.measures.rules import lint_rules
 from orchestration.measures.summary import moves_table, segment_table
@@ -137,9 +138,7 @@ def _newest_day(settings: Settings) -> date | None:
     if not has_warehouse(settings):
         return None
     with open_warehouse(settings, read_only=True) as session:
-        if ("intermediate", "int_as_of_dates") not in session.relations(session.database):
-            return None
-        return session.fetch("select max(as_of_date) from intermediate.int_as_of_dates")[0][0]
+        return newest_day(session) if is_built(session) else None
 
 
 def _check_rules(context: dg.AssetExecutionContext, directory: Path, preset: str) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from orchestration.settings import MEMORY_LIMIT
 from orchestration.warehouse.session import (
     EngineError,
     Parameters,
@@ -120,7 +121,7 @@ def _told() -> Generator[None]:
 
 @contextmanager
 def open_database(
-    path: Path, *, read_only: bool, memory_limit: str = "4GB"
+    path: Path, *, read_only: bool, memory_limit: str = MEMORY_LIMIT
 ) -> Generator[DuckdbSession]:
     """Open a database file for the time of the block.
 
@@ -149,7 +150,7 @@ def open_database(
 
 
 @contextmanager
-def open_scratch(memory_limit: str = "4GB", threads: int = 2) -> Generator[DuckdbSession]:
+def open_scratch(memory_limit: str = MEMORY_LIMIT, threads: int = 2) -> Generator[DuckdbSession]:
     """Open an empty engine that files are attached to; it writes rows in the order asked for."""
     connection = duckdb.connect(
         ":memory:", config={"memory_limit": memory_limit, "threads": threads}

@@ -83,9 +83,7 @@ days as (
     select
         customer_id,
         movement_date as valid_from,
-        cast(count(*) filter (where is_counted) as integer) as orders_change,
-        cast(sum(revenue) as decimal(18, 4)) as revenue_change,
-        count(*) filter (where not is_counted) as corrections
+        {{ sums_of_day('revenue') }}
     from movements
     group by customer_id, movement_date
 ),

@@ -36,18 +36,26 @@ previous_days as (
 ),
 
 {% if is_comparable %}
-days_now as (
+days_summed as (
     select
         customer_id,
         order_date as valid_from,
-        cast(count(*) filter (where is_counted) as integer) as day_orders,
-        cast(sum({{ order_money() }}) as decimal(18, 4)) as day_revenue,
-        count(*) filter (where not is_counted) > 0 as has_correction
+        {{ sums_of_day(order_money()) }}
     from orders
     where
         order_date in (select days_changed.order_day from days_changed)
         and (is_counted or {{ order_money() }} <> 0)
     group by customer_id, order_date
+),
+
+days_now as (
+    select
+        customer_id,
+        valid_from,
+        orders_change as day_orders,
+        revenue_change as day_revenue,
+        corrections > 0 as has_correction
+    from days_summed
 ),
 
 days_before as (
