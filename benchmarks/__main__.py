@@ -10,6 +10,7 @@ import argparse
 import shutil
 import tempfile
 from pathlib import Path
+from statistics import median
 
 from benchmarks.costs import ROOT, growth
 from benchmarks.runs import (
@@ -25,6 +26,7 @@ from benchmarks.runs import (
 from benchmarks.shops import write_orders
 
 FEW_ORDERS = 1_000
+FLOORS = 3
 DBT_RUNS = (BUILD, REFRESH, RESTATE, CHECKS)
 
 
@@ -40,15 +42,18 @@ def run(size: int, folder: Path, *, with_peers: bool, compares: bool) -> Measure
         shutil.rmtree(home.parent)
 
 
-def own_work(measured: Measured, floor: Measured) -> dict[str, float]:
+def start_of_dbt(folder: Path) -> dict[str, float]:
+    """Return the CPU seconds of each process of dbt on a shop of a few orders, in the median."""
+    shops = [run(FEW_ORDERS, folder, with_peers=False, compares=False) for _ in range(FLOORS)]
+    return {name: median(shop.costs[name].cpu for shop in shops) for name in DBT_RUNS}
+
+
+def own_work(measured: Measured, floor: dict[str, float]) -> dict[str, float]:
     """Return the CPU seconds of each process, for those of dbt without its start."""
-    return {
-        name: cost.cpu - (floor.costs[name].cpu if name in DBT_RUNS else 0)
-        for name, cost in measured.costs.items()
-    }
+    return {name: cost.cpu - floor.get(name, 0) for name, cost in measured.costs.items()}
 
 
-def report(measured: Measured, floor: Measured) -> None:
+def report(measured: Measured, floor: dict[str, float]) -> None:
     """Print the tables of one size."""
     work = own_work(measured, floor)
     print(f"\n{measured.orders:,} orders, then {measured.new_orders:,} new ones:\n")
@@ -70,7 +75,7 @@ def report(measured: Measured, floor: Measured) -> None:
         print(f"| rows that differ from a full build after all nights | {measured.differing} |")
 
 
-def report_growth(shops: list[Measured], floor: Measured) -> None:
+def report_growth(shops: list[Measured], floor: dict[str, float]) -> None:
     """Print the exponent of size that the CPU seconds of each process grow with."""
     print("\n| own work = a x orders^b | b |\n|:--|--:|")
     works = [own_work(shop, floor) for shop in shops]
@@ -90,7 +95,8 @@ def main() -> None:
     parser.add_argument("--no-comparison", action="store_true")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    floor = run(FEW_ORDERS, arguments.folder, with_peers=False, compares=False)
+    floor = start_of_dbt(arguments.folder)
+    print(f"taken off for the start of dbt, CPU s: {floor}", flush=True)
     shops = []
     for size in arguments.sizes:
         shops.append(
