@@ -153,7 +153,6 @@ def spark_cluster(
             "spark.sql.adaptive.enabled": "false",
             "spark.driver.extraJavaOptions": SMALL,
             "spark.executor.extraJavaOptions": SMALL,
-            "spark.sql.sources.partitionOverwriteMode": "dynamic",
             "spark.driver.host": "127.0.0.1",
             "spark.driver.bindAddress": "127.0.0.1",
             "spark.driver.memory": "2g",

@@ -88,6 +88,9 @@ soon
 """.splitlines()  # the first one is empty
 FORMATS = ("%Y%m%d", "%d.%m.%y", "%d/%m/%Y %H:%M", "%Y-%m-%dT%H:%M:%Sh")
 
+# Few, because the shop is small.
+BUCKETS = 4
+
 # Floating-point sums depend on the order of the rows, which no engine promises.
 CLOSE = 1e-6
 
@@ -96,12 +99,21 @@ Rows = dict[tuple[Any, ...], list[tuple[float, ...]]]
 
 @dataclass(frozen=True)
 class Engine:
-    """A target of the profile, the environment that leads to it, and a way to read its tables."""
+    """A target of the profile, the environment that leads to it, and a way to read its tables.
+
+    Attributes:
+        name: The target.
+        home: Where dbt writes what it makes of the project.
+        fetch: Runs a query.
+        environment: Where the server is.
+        files: Where the engine keeps its tables, for one that keeps them as files.
+    """
 
     name: str
     home: Path
     fetch: Callable[[str], list[tuple[Any, ...]]]
     environment: dict[str, str] = field(default_factory=dict)
+    files: Path | None = None
 
     def build(self, seeds: Path, as_of: date, *arguments: str) -> None:
         """Run one night."""
@@ -289,9 +301,13 @@ def on_spark(home: Path) -> Generator[Engine]:
 
         def fetch(query: str) -> list[tuple[Any, ...]]:
             reader.execute(query)
-            return reader.fetchall()
+            return reader.fetchall() if reader.description else []
 
-        yield Engine("spark", home, fetch, {"LIFESTAGE_SPARK_PORT": str(cluster.port)})
+        environment = {
+            "LIFESTAGE_SPARK_PORT": str(cluster.port),
+            "LIFESTAGE_SPARK_BUCKETS": str(BUCKETS),
+        }
+        yield Engine("spark", home, fetch, environment, cluster.home / "warehouse")
         assert len(executors(cluster)) == 2
 
 
@@ -300,13 +316,54 @@ def test_postgres_reads_the_times_that_duckdb_reads(duck: Engine, tmp_path: Path
         assert times_read(postgres) == times_read(duck)
 
 
-def test_spark_holds_what_duckdb_holds(
-    duck: Engine, nights: list[tuple[Path, date]], tmp_path: Path
+@pytest.fixture(scope="module")
+def spark(
+    nights: list[tuple[Path, date]], tmp_path_factory: pytest.TempPathFactory
+) -> Generator[Engine]:
+    """The shop on Spark after one night that knows all."""
+    with on_spark(tmp_path_factory.mktemp("spark")) as engine:
+        engine.build(*nights[-1], *WITHOUT_TESTS)
+        yield engine
+
+
+def test_spark_reads_the_times_that_duckdb_reads(duck: Engine, spark: Engine) -> None:
+    assert times_read(spark) == times_read(duck)
+
+
+def test_spark_holds_what_duckdb_holds(duck: Engine, spark: Engine) -> None:
+    assert differences(duck, spark, OF_THE_RUN) == []
+
+
+def test_spark_writes_only_the_buckets_of_those_whom_a_night_concerns(
+    duck: Engine, spark: Engine, nights: list[tuple[Path, date]]
 ) -> None:
-    with on_spark(tmp_path) as spark:
-        assert times_read(spark) == times_read(duck)
-        spark.build(*nights[-1], *WITHOUT_TESTS)
-        assert differences(duck, spark, OF_THE_RUN) == []
+    table = ("intermediate", "int_customer_days")
+    days = ".".join(table)
+    stored = spark.fetch(f"select distinct customer_id, bucket from {days} order by 2, 1")
+    numbers = sorted({bucket for _, bucket in stored})
+    assert numbers == list(range(BUCKETS))
+    # Everybody of a bucket, of which nothing stays for the time being, and one of another.
+    some_of_last = next(customer for customer, bucket in stored if bucket == numbers[-1])
+    concerned = f"bucket = {numbers[0]} or customer_id = '{some_of_last}'"
+    touched = f"select distinct customer_id from {days} where {concerned}"
+    spark.fetch(f"insert overwrite table intermediate.int_customers_touched {touched}")
+    before = files_of_buckets(spark, *table)
+    spark.build(*nights[-1], "--select", table[-1], *WITHOUT_TESTS)
+    after = files_of_buckets(spark, *table)
+    assert {bucket for bucket in before if before[bucket] != after[bucket]} == {
+        f"bucket={numbers[0]}",
+        f"bucket={numbers[-1]}",
+    }
+    spark.fetch(f"refresh table {days}")
+    columns = tables(duck)[table]
+    assert unlike(*(one.rows(*table, columns) for one in (duck, spark))) == []
+
+
+def files_of_buckets(spark: Engine, schema: str, name: str) -> dict[str, set[str]]:
+    """Name the files of each bucket of a table."""
+    assert spark.files is not None
+    folders = (spark.files / f"{schema}.db" / name).glob("bucket=*")
+    return {folder.name: {file.name for file in folder.glob("*.parquet")} for folder in folders}
 
 
 @pytest.mark.large

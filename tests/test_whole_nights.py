@@ -20,6 +20,7 @@ from pyhive import hive
 from tests.conftest import REPOSITORY, Installation, make_installation
 from tests.engines import postgres_server, spark_cluster
 from tests.test_parity import (
+    BUCKETS,
     FIRST_NIGHT,
     LAST_DAY,
     OWN_COLUMNS,
@@ -130,8 +131,12 @@ def on_postgres(root: Path) -> Generator[Warehouse]:
 def on_spark(root: Path) -> Generator[Warehouse]:
     """Both nights on a cluster of two workers."""
     with spark_cluster() as cluster:
-        port = str(cluster.port)
-        shop = two_nights(root, {"LIFESTAGE_TARGET": "spark", "LIFESTAGE_SPARK_PORT": port})
+        engine = {
+            "LIFESTAGE_TARGET": "spark",
+            "LIFESTAGE_SPARK_PORT": str(cluster.port),
+            "LIFESTAGE_SPARK_BUCKETS": str(BUCKETS),
+        }
+        shop = two_nights(root, engine)
         with closing(hive.connect("127.0.0.1", cluster.port)) as connection:
             yield spark_warehouse(shop, connection.cursor())
 

@@ -41,12 +41,12 @@ def open_warehouse(settings: Settings, *, read_only: bool) -> Generator[Session]
     elif settings.target == POSTGRES:
         from orchestration.warehouse.postgres import open_postgres  # noqa: PLC0415 - an extra
 
-        with open_postgres(settings.server) as session:
+        with open_postgres(settings.server, settings.memory_limit, settings.threads) as session:
             yield session
     elif settings.target == SPARK:
         from orchestration.warehouse.spark import open_spark  # noqa: PLC0415 - an extra
 
-        with open_spark(settings.server) as session:
+        with open_spark(settings.server, settings.memory_limit, settings.threads) as session:
             yield session
     else:
         raise WarehouseError(

@@ -9,13 +9,14 @@ import re
 import tempfile
 from contextlib import contextmanager
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 from sqlglot import exp
 
+from orchestration.settings import MEMORY_LIMIT
 from orchestration.warehouse.dialects import Statement, read, reworded, spread_rows, whole
 from orchestration.warehouse.duckdb_files import open_scratch
 from orchestration.warehouse.postgres_views import PostgresViews
@@ -70,11 +71,14 @@ NUMERIC = re.compile(r"numeric(?:\((\d+), ?(\d+)\))?")
 
 
 class PostgresSession(PostgresViews):
-    """A connection to a server."""
+    """A connection to a server, and what may be used here to read files for it."""
 
-    def __init__(self, connection: psycopg.Connection[Any], database: str) -> None:
+    def __init__(
+        self, connection: psycopg.Connection[Any], database: str, memory_limit: str, threads: int
+    ) -> None:
         self.connection = connection
         self.database = database
+        self._scratch = partial(open_scratch, memory_limit, threads)
 
     def run(self, sql: str, parameters: Parameters = ()) -> None:
         """Run a statement to its end."""
@@ -123,7 +127,7 @@ class PostgresSession(PostgresViews):
         """Add what DuckDB reads from a file, through a file of rows on the way."""
         with tempfile.TemporaryDirectory(dir=work, prefix="load-") as folder:
             rows = Path(folder) / "rows.csv"
-            with open_scratch() as files:
+            with self._scratch() as files:
                 # Quoted, a text is never the mark of NULL.
                 options = "format csv, header false, force_quote *, nullstr '\\N'"
                 files.run(f"copy ({query}) to {literal(rows)} ({options})", parameters)
@@ -189,11 +193,15 @@ class PostgresSession(PostgresViews):
 
 
 @contextmanager
-def open_postgres(server: Server) -> Generator[PostgresSession]:
+def open_postgres(
+    server: Server, memory_limit: str = MEMORY_LIMIT, threads: int = 2
+) -> Generator[PostgresSession]:
     """Open a connection for the time of the block.
 
     Args:
         server: Where it is and who asks.
+        memory_limit: What reading a file may take here.
+        threads: How many of them read it.
 
     Raises:
         WarehouseError: There is no way in.
@@ -222,7 +230,7 @@ def open_postgres(server: Server) -> Generator[PostgresSession]:
                 " would end otherwise than on other engines: make it with `create database"
                 f" {server.database} template template0 locale_provider libc lc_collate 'C'`"
             )
-        yield PostgresSession(connection, server.database)
+        yield PostgresSession(connection, server.database, memory_limit, threads)
 
 
 @lru_cache(maxsize=4096)

@@ -12,6 +12,7 @@ import secrets
 import tempfile
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from pyhive import exc, hive
 from sqlglot import exp
 from thrift.Thrift import TException
 
+from orchestration.settings import MEMORY_LIMIT
 from orchestration.warehouse.dialects import OWN, read, reworded, spread_rows, whole
 from orchestration.warehouse.duckdb_files import open_scratch, write_parquet
 from orchestration.warehouse.session import (
@@ -45,6 +47,8 @@ TWO_DAYS = (
     " date_format(date_sub(current_date(), 1), 'yyyyMMdd')"
 )
 ROWS_PER_INSERT = 1000
+# What is overwritten here is a whole table, and no partition of it may stay.
+WHOLE_TABLES = {"spark.sql.sources.partitionOverwriteMode": "static"}
 # An error begins with the name of its condition.
 CONDITION = re.compile(r"\[([A-Z][A-Z0-9_]+)[.\]]")
 OWN_TYPES = {
@@ -63,10 +67,11 @@ OWN_TYPES = {
 
 
 class SparkSession(SparkViews):
-    """A connection to a Thrift server."""
+    """A connection to a Thrift server, and what may be used here to read files for it."""
 
-    def __init__(self, connection: hive.Connection) -> None:
+    def __init__(self, connection: hive.Connection, memory_limit: str, threads: int) -> None:
         self.connection = connection
+        self._scratch = partial(open_scratch, memory_limit, threads)
         self.database = CATALOG
         self._work = ""
 
@@ -167,7 +172,7 @@ class SparkSession(SparkViews):
         place = relation.replace('"', "`")
         with tempfile.TemporaryDirectory(dir=work, prefix="load-") as folder:
             rows = Path(folder) / "rows.parquet"
-            with open_scratch() as files:
+            with self._scratch() as files:
                 files.run("create table rows_of_file as " + query, parameters)
                 write_parquet(files, "select * from rows_of_file", rows)
             # Columns go by their place, as everywhere else.
@@ -254,23 +259,29 @@ class SparkSession(SparkViews):
 
 
 @contextmanager
-def open_spark(server: Server) -> Generator[SparkSession]:
+def open_spark(
+    server: Server, memory_limit: str = MEMORY_LIMIT, threads: int = 2
+) -> Generator[SparkSession]:
     """Open a connection for the time of the block; what is kept for its time goes with it.
 
     Args:
         server: Where the Thrift server is and who asks.
+        memory_limit: What reading a file may take here.
+        threads: How many of them read it.
 
     Raises:
         WarehouseError: There is no way in.
     """
     try:
-        connection = hive.connect(server.host, server.port, username=server.user)
+        connection = hive.connect(
+            server.host, server.port, username=server.user, configuration=WHOLE_TABLES
+        )
     except (exc.Error, TException, OSError) as error:
         raise UnreachableError(
             f"Spark at {server.host}:{server.port} lets nobody in ({type(error).__name__}):"
             " look at LIFESTAGE_SPARK_HOST and LIFESTAGE_SPARK_PORT"
         ) from error
-    session = SparkSession(connection)
+    session = SparkSession(connection, memory_limit, threads)
     try:
         yield session
     finally:

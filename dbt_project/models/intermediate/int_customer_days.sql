@@ -3,6 +3,7 @@
         materialized='incremental',
         incremental_strategy='append',
         on_schema_change='fail',
+        partition_by=partition_of_buckets(),
         pre_hook="{{ forget_customers('int_customers_touched') }}",
     )
 }}
@@ -76,6 +77,7 @@ movements as (
     union all
     select * from refunds_in_scope
     {% endif %}
+    {{ gathered_by('customer_id') if not has_merges }}
 ),
 
 {% if is_plain %}
@@ -129,6 +131,7 @@ movements_kept as (
         {% if is_incremental() %}
         and customer_id in (select touched.customer_id from customers_touched as touched)
         {% endif %}
+    {{ gathered_by('customer_id') }}
 ),
 {% else %}
 movements_kept as (
@@ -345,6 +348,7 @@ changing as (
 
 final as (
     select
+        {{ bucket_column('customer_id') }}
         customer_id,
         valid_from,
         {% if is_plain and not is_average %}

@@ -3,6 +3,7 @@
         materialized='incremental',
         incremental_strategy='append',
         on_schema_change='fail',
+        partition_by=partition_of_buckets(),
         pre_hook="{{ forget_customers('int_customers_stepping') }}",
     )
 }}
@@ -59,6 +60,7 @@ moves_decoded as (
 
 final as (
     select
+        {{ bucket_column('current_intervals.customer_id') }}
         current_intervals.customer_id,
         current_intervals.valid_from,
         current_intervals.valid_to,

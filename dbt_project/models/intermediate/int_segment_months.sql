@@ -38,43 +38,26 @@ intervals as (
         and {{ first_day_of('month', 'valid_to') }} > valid_from
 ),
 
--- What a customer did in a month.
+-- Beside what a customer did in a month, the orders of the month before: who of its buyers came back
+-- is retention.
 customer_months as (
     select
         customer_id,
         {{ first_day_of('month', 'valid_from') }} as month_start,
-        sum(day_orders) as orders,
-        sum(day_revenue) as revenue
+        day_orders as orders,
+        day_revenue as revenue,
+        0 as orders_before,
+        1 as is_of_month
     from customer_days
-    group by customer_id, {{ first_day_of('month', 'valid_from') }}
-),
-
--- Beside the buyers of a month, those of the month before: who of them came back is retention.
-this_month as (
+    union all
     select
         customer_id,
-        month_start,
-        orders,
-        revenue,
-        0 as bought_before
-    from customer_months
-),
-
-month_before as (
-    select
-        customer_id,
-        {{ add_days(last_day_of('month', 'month_start'), 1) }} as month_start,
+        {{ add_days(last_day_of('month', 'valid_from'), 1) }} as month_start,
         0 as orders,
         0 as revenue,
-        1 as bought_before
-    from customer_months
-    where orders > 0
-),
-
-both_months as (
-    select * from this_month
-    union all
-    select * from month_before
+        day_orders as orders_before,
+        0 as is_of_month
+    from customer_days
 ),
 
 summed as (
@@ -83,9 +66,10 @@ summed as (
         month_start,
         sum(orders) as orders,
         sum(revenue) as revenue,
-        max(bought_before) as bought_before
-    from both_months
+        case when sum(orders_before) > 0 then 1 else 0 end as bought_before
+    from customer_months
     group by customer_id, month_start
+    having sum(orders_before) > 0 or max(is_of_month) = 1
 ),
 
 joined as (

@@ -3,6 +3,7 @@
         materialized='incremental',
         incremental_strategy='append',
         on_schema_change='fail',
+        partition_by=partition_of_buckets(),
         pre_hook="{{ forget_customers('int_customers_relabelled') }}",
     )
 }}
@@ -226,6 +227,7 @@ compared as (
 
 final as (
     select
+        {{ bucket_column('compared.customer_id') }}
         compared.customer_id,
         compared.label_from as valid_from,
         compared.label_to as valid_to,

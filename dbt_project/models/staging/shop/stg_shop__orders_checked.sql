@@ -9,6 +9,7 @@
         materialized='incremental',
         incremental_strategy='append',
         on_schema_change='fail',
+        partition_by=partition_of_buckets(),
         pre_hook="{{ forget_batches() }}",
     )
 }}
@@ -231,6 +232,7 @@ judged_in_full as (
 
 final as (
     select
+        {{ bucket_column('batch') }}
         batch,
         source_file,
         source_line,
