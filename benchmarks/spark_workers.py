@@ -3,7 +3,8 @@
 Run as `python -m benchmarks.spark_workers [--workers 1 2 4] [--orders 1000000] [--folder DIR]`. A
 standalone cluster of processes on this machine builds staging, history and marts of a synthetic
 shop (`benchmarks.shops`) with dbt, one core per worker, once for each number of workers and
-orders. How the log of events is read is in `benchmarks.spark_events`.
+orders; the last of these clusters is given the orders of one more day and computes that night, too.
+How the log of events is read is in `benchmarks.spark_events`.
 """
 
 import argparse
@@ -14,22 +15,26 @@ import sys
 import tempfile
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from time import perf_counter
 
 from pyhive import hive
 
 from benchmarks.costs import ROOT
+from benchmarks.runs import EVE
 from benchmarks.shops import LAST_DAY, write_orders
-from benchmarks.spark_events import Log, read_log
+from benchmarks.spark_events import Log, Work, read_log
 from tests.engines import SparkCluster, spark_cluster
 
+# Of a shuffle, and of the tables that are kept in buckets.
+PARTS = 8
 # As a cluster for large tables has it; that of the tests is made for tiny ones.
 SETTINGS = {
     "spark.sql.adaptive.enabled": "true",
     "spark.sql.codegen.wholeStage": "true",
     "spark.sql.codegen.factoryMode": "FALLBACK",
-    "spark.sql.shuffle.partitions": "8",
+    "spark.sql.shuffle.partitions": str(PARTS),
     "spark.driver.extraJavaOptions": "-XX:+UseSerialGC",
     "spark.executor.extraJavaOptions": "-XX:+UseSerialGC",
 }
@@ -47,6 +52,7 @@ class Measured:
         customers: Who placed them.
         wall: Seconds of the whole command of dbt.
         log: What the cluster did.
+        night: What it did to add the orders of one day, if it was asked to.
     """
 
     workers: int
@@ -54,38 +60,65 @@ class Measured:
     customers: int
     wall: float
     log: Log
+    night: Log | None
 
 
-def run(workers: int, size: int, folder: Path) -> Measured:
+def run(workers: int, size: int, folder: Path, *, with_night: bool) -> Measured:
     """Build one shop on a cluster of its own."""
     orders = folder / f"orders_{size}.parquet"
     if not orders.exists():
         write_orders(orders, size)
     with spark_cluster(workers, settings=SETTINGS) as cluster:
         count, customers = _load(cluster, orders)
-        wall = _build(cluster)
-        lines = (line for log in cluster.home.glob("events/*") for line in log.open())
+        wall = _build(cluster, EVE)
+        told = _events(cluster)
         print(f"{count:,} orders on {workers} workers: {wall:.0f} s", file=sys.stderr)
-        return Measured(workers, count, customers, wall, read_log(lines))
+        night = None
+        if with_night:
+            _deliver(cluster, orders)
+            _build(cluster, LAST_DAY)
+            night = read_log(_events(cluster)[len(told) :])
+        return Measured(workers, count, customers, wall, read_log(told), night)
+
+
+def _events(cluster: SparkCluster) -> list[str]:
+    """The log of what has happened so far."""
+    (log,) = cluster.home.glob("events/*")
+    return log.read_text().splitlines()
+
+
+def _deliver(cluster: SparkCluster, orders: Path) -> None:
+    """Add the orders of the last day."""
+    with (
+        closing(hive.connect("127.0.0.1", cluster.port)) as connection,
+        closing(connection.cursor()) as cursor,
+    ):
+        cursor.execute(
+            f"insert into raw.orders select * from parquet.`{orders}`"
+            f" where ordered_at >= date '{LAST_DAY}'"
+        )
 
 
 def _load(cluster: SparkCluster, orders: Path) -> tuple[int, int]:
-    """Make the table of raw orders; return the numbers of orders and of customers."""
+    """Make the table of raw orders up to the eve; return the numbers of orders and of customers."""
     with (
         closing(hive.connect("127.0.0.1", cluster.port)) as connection,
         closing(connection.cursor()) as cursor,
     ):
         cursor.execute("create schema raw")
-        cursor.execute(f"create table raw.orders using parquet as select * from parquet.`{orders}`")
+        cursor.execute(
+            f"create table raw.orders using parquet as select * from parquet.`{orders}`"
+            f" where ordered_at < date '{LAST_DAY}'"
+        )
         cursor.execute("select count(*), count(distinct customer_id) from raw.orders")
         ((count, customers),) = cursor.fetchall()
         return count, customers
 
 
-def _build(cluster: SparkCluster) -> float:
+def _build(cluster: SparkCluster, as_of: date) -> float:
     """Build staging, history and marts; return the seconds it took."""
     described = {"relation": "raw", "text": False, "date_formats": [], "source_timezone": "UTC"}
-    variables = {"as_of_date": LAST_DAY.isoformat(), "inputs": {"orders": described}}
+    variables = {"as_of_date": as_of.isoformat(), "inputs": {"orders": described}}
     started = perf_counter()
     done = subprocess.run(
         [
@@ -103,6 +136,7 @@ def _build(cluster: SparkCluster) -> float:
         | {
             "LIFESTAGE_TARGET": "spark",
             "LIFESTAGE_SPARK_PORT": str(cluster.port),
+            "LIFESTAGE_SPARK_BUCKETS": str(PARTS),
             "LIFESTAGE_HOME": str(cluster.home),
         },
         capture_output=True,
@@ -135,6 +169,7 @@ def report(builds: list[Measured]) -> None:
             + "".join(f" {volume / MB:,.1f} |" for volume in volumes)
         )
     _report_models(builds[-1])
+    _report_night(builds[-1])
 
 
 def _report_models(build: Measured) -> None:
@@ -154,6 +189,22 @@ def _report_models(build: Measured) -> None:
             print(f"| `{name}` | {keys} | {volume / MB:.3f} |")
 
 
+def _report_night(build: Measured) -> None:
+    """Print what a night writes beside what the build wrote."""
+    if build.night is None:
+        return
+    print("\n| model | written MB, all | a night | CPU s, all | a night |\n|:--|--:|--:|--:|--:|")
+    named = sorted(build.log.models.items(), key=lambda item: -item[1].written)[:DEAREST]
+    for name, work, night in [
+        *((f"`{name}`", work, build.night.models.get(name, Work())) for name, work in named),
+        ("all", build.log.total, build.night.total),
+    ]:
+        print(
+            f"| {name} | {work.written / MB:.2f} | {night.written / MB:.2f}"
+            f" | {work.cpu:.1f} | {night.cpu:.1f} |"
+        )
+
+
 def main() -> None:
     """Measure every number of workers with every number of orders."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -164,13 +215,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="lifestage-") as scratch:
         folder = (arguments.folder or Path(scratch)).resolve()
         folder.mkdir(parents=True, exist_ok=True)
-        report(
-            [
-                run(workers, orders, folder)
-                for orders in arguments.orders
-                for workers in arguments.workers
-            ]
-        )
+        asked = [(w, o) for o in arguments.orders for w in arguments.workers]
+        report([run(*one, folder, with_night=one == asked[-1]) for one in asked])
 
 
 if __name__ == "__main__":
