@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
@@ -13,6 +13,8 @@ import pytest
 
 from orchestration.config import Config, load_config
 from orchestration.settings import Settings
+from tests.engines import postgres_server
+from tests.warehouse import Warehouse
 
 REPOSITORY = Path(__file__).parents[1]
 # A worker that comes to one of these last works on alone while the others are done.
@@ -101,3 +103,18 @@ def sample_shop(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     done = shop.lifestage("refresh")
     assert done.returncode == 0, done.stderr
     return shop
+
+
+@pytest.fixture(scope="session")
+def postgres_host() -> Generator[Path]:
+    """The folder of the socket of a PostgreSQL server for all tests that bring their database."""
+    with postgres_server() as host:
+        yield host
+
+
+@pytest.fixture(params=["duckdb", "postgres"])
+def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Warehouse:
+    """An empty warehouse on each of two engines."""
+    if request.param == "duckdb":
+        return Warehouse(tmp_path)
+    return Warehouse.on_postgres(tmp_path, request.getfixturevalue("postgres_host"))

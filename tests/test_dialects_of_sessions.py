@@ -131,6 +131,15 @@ def test_a_whole_text_is_matched() -> None:
             (r"SELECT a ~ '[\u0001-\u001f\ufeff]'",),
         ),
         ("select a from t where b = ? and c = ?", ("SELECT a FROM t WHERE b = $1 AND c = $2",)),
+        (
+            "select * from (select a from (from t)) join (select 1 as b) on true order by all",
+            (
+                (
+                    "SELECT * FROM (SELECT a FROM (SELECT * FROM t) AS first_query) AS first_query"
+                    " JOIN (SELECT 1 AS b) AS joined_query_0 ON TRUE ORDER BY first_query"
+                ),
+            ),
+        ),
     ],
 )
 def test_postgres_is_told(own: str, theirs: tuple[str, ...]) -> None:

@@ -22,7 +22,7 @@ from orchestration.publication import publish
 from orchestration.publication_status import PublicationHeld, read_status
 from orchestration.settings import Settings
 from orchestration.verification import verify_promises
-from orchestration.warehouse import WarehouseError, open_database
+from orchestration.warehouse import WarehouseError, open_database, open_warehouse
 from tests.conftest import Installation, make_installation
 from tests.small_warehouse import CODE, judged_warehouse, small_contracts
 from tests.small_warehouse import DAY as DAY_OF_TABLES
@@ -189,7 +189,8 @@ def values_with(path: Path, texts: list[str]) -> list[tuple[str, str]]:
 
 
 @pytest.fixture
-def warehouse(tmp_path: Path) -> Warehouse:
+def file(tmp_path: Path) -> Warehouse:
+    """A warehouse in a file, for what is about files."""
     return Warehouse(tmp_path)
 
 
@@ -219,7 +220,7 @@ def deliver_customers(warehouse: Warehouse, *rows: tuple[str, str, str]) -> Conf
 
 
 def asked(warehouse: Warehouse, kind: Any, value: str) -> bool:
-    with open_database(warehouse.settings.warehouse_path, read_only=False) as session:
+    with open_warehouse(warehouse.settings, read_only=False) as session:
         return ask(session, kind, value)
 
 
@@ -240,8 +241,8 @@ def test_a_request_reaches_every_row_of_a_person(
     loaded(warehouse, [ANN, BEN], [(kind, value)])
 
     assert left(warehouse) == {BEN}
-    assert values_with(warehouse.settings.warehouse_path, marks(ANN)) == []
-    assert values_with(warehouse.settings.warehouse_path, [BEN]) != []
+    assert warehouse.naming(marks(ANN)) == []
+    assert warehouse.naming([BEN]) != []
 
 
 def test_rows_of_erased_people_are_counted_and_hold_no_values(warehouse: Warehouse) -> None:
@@ -283,7 +284,7 @@ def test_what_a_request_says_stays_in_no_table(warehouse: Warehouse) -> None:
     told = [("customer_id", ANN), ("email_sha256", plain), ("who", ANN), (ANN, "customer_id")]
     loaded(warehouse, [BEN], told)
 
-    assert values_with(warehouse.settings.warehouse_path, [ANN, sha(ANN), plain, "dee"]) == []
+    assert warehouse.naming([ANN, sha(ANN), plain, "dee"]) == []
     kept = warehouse.rows("select type, length(value) as n from raw.erasures order by _line")
     assert [tuple(row.values()) for row in kept] == [
         ("customer_id", 64),
@@ -362,7 +363,7 @@ def test_rows_that_cannot_be_read_go_too(warehouse: Warehouse) -> None:
     with (warehouse.root / "in/customers.csv").open("a") as file:
         file.write(f"shifted,{ANN},x\n{email(ANN)},left\n{BEN},short\n")
     warehouse.load(config)
-    assert values_with(warehouse.settings.warehouse_path, [ANN, "shifted", "left"]) == []
+    assert warehouse.naming([ANN, "shifted", "left"]) == []
     kept = warehouse.rows("select _problem from raw.customers where customer_id is not null")
     assert sorted(str(row["_problem"]) for row in kept) == ["MISSING_FIELDS", "None"]
 
@@ -377,7 +378,7 @@ def test_merged_accounts_are_one_person(warehouse: Warehouse) -> None:
     )
     warehouse.load(warehouse.configure(feeds(*NAMES, "customer_merges", "erasures")))
     assert left(warehouse) == {CEM}
-    assert values_with(warehouse.settings.warehouse_path, [ANN, BEN]) == []
+    assert warehouse.naming([ANN, BEN]) == []
 
 
 def test_refunds_that_come_after_their_order_is_gone_stay_out(warehouse: Warehouse) -> None:
@@ -413,31 +414,31 @@ def test_a_request_that_names_nobody_is_refused(
 # Bytes
 
 
-def test_compacting_leaves_the_tables_and_no_bytes(warehouse: Warehouse) -> None:
+def test_compacting_leaves_the_tables_and_no_bytes(file: Warehouse) -> None:
     people = [ANN, *(f"c{number}" for number in range(3000))]
-    loaded(warehouse, people)
-    warehouse.execute(
+    loaded(file, people)
+    file.execute(
         "create schema other",
         "create view other.names as select customer_id from warehouse.raw.customers",
         "comment on column raw.customers.email is 'An address.'",
         "checkpoint",
     )
-    path = warehouse.settings.warehouse_path
-    assert places_with([ANN], warehouse.settings.home) != []
-    loaded(warehouse, people, [("customer_id", ANN)])
-    rows = warehouse.rows("select * from raw.customers order by all")
+    path = file.settings.warehouse_path
+    assert places_with([ANN], file.settings.home) != []
+    loaded(file, people, [("customer_id", ANN)])
+    rows = file.rows("select * from raw.customers order by all")
     with open_database(path, read_only=False) as session:
         assert duties(session) == {BYTES}
     compact(path, "1GB", 1)
 
-    assert places_with(marks(ANN), warehouse.settings.home) == []
-    assert warehouse.rows("select * from raw.customers order by all") == rows
-    assert warehouse.rows(
-        "select count(*) as n from other.names where customer_id is not null"
-    ) == [{"n": 3000}]
+    assert places_with(marks(ANN), file.settings.home) == []
+    assert file.rows("select * from raw.customers order by all") == rows
+    assert file.rows("select count(*) as n from other.names where customer_id is not null") == [
+        {"n": 3000}
+    ]
     comment = "select comment from duckdb_columns() where comment is not null and table_name = ?"
-    assert warehouse.rows(comment.replace("?", "'customers'")) == [{"comment": "An address."}]
-    assert list(warehouse.settings.home.glob("*.next")) == []
+    assert file.rows(comment.replace("?", "'customers'")) == [{"comment": "An address."}]
+    assert list(file.settings.home.glob("*.next")) == []
 
 
 def test_a_folder_may_have_a_quote_in_its_name(tmp_path: Path) -> None:
@@ -684,12 +685,12 @@ def test_a_command_that_names_nobody_or_two_is_refused(
 # Tables of the user's own
 
 
-def test_own_tables_are_left_alone_and_read_without_the_erased(warehouse: Warehouse) -> None:
+def test_own_tables_are_left_alone_and_read_without_the_erased(file: Warehouse) -> None:
     tables = ("orders", "customers", "customer_merges", "refunds", "suppressions", "erasures")
-    config = warehouse.configure(
+    config = file.configure(
         CONFIGURATION.replace("feeds", "tables") + "".join(f"  {name}:\n" for name in tables)
     )
-    warehouse.execute(
+    file.execute(
         "create schema raw",
         "create table raw.all_orders as select 'o' || c as order_id, c as customer_id,"
         " timestamp '2025-01-05' as ordered_at, 5::decimal(18, 4) as amount"
@@ -705,14 +706,14 @@ def test_own_tables_are_left_alone_and_read_without_the_erased(warehouse: Wareho
         "create view raw.erasures as from (values ('customer_id', '11', date '2025-01-01'))"
         " as t(type, value, requested_at)",
     )
-    with open_database(warehouse.settings.warehouse_path, read_only=False) as session:
+    with open_database(file.settings.warehouse_path, read_only=False) as session:
         forgotten = forget(session, config)
     assert (forgotten.people, forgotten.rows) == (2, 0)
     bases = [f"base_shop__{name}" for name in tables]
-    warehouse.build(config, DAY, *bases, "stg_shop__erasures_checked", "stg_shop__erasures")
+    file.build(config, DAY, *bases, "stg_shop__erasures_checked", "stg_shop__erasures")
 
     def read(name: str, column: str) -> list[str]:
-        rows = warehouse.rows(f"select {column} as v from staging.base_shop__{name} order by 1")
+        rows = file.rows(f"select {column} as v from staging.base_shop__{name} order by 1")
         return [row["v"] for row in rows]
 
     assert read("orders", "order_id") == ["o12", "o14"]
@@ -720,5 +721,5 @@ def test_own_tables_are_left_alone_and_read_without_the_erased(warehouse: Wareho
     assert read("customer_merges", "merged_into") == ["14"]
     assert read("refunds", "order_id") == ["o12"]
     assert read("suppressions", "value") == ["12"]
-    kept = warehouse.rows("select * from staging.stg_shop__erasures")
+    kept = file.rows("select * from staging.stg_shop__erasures")
     assert kept == [{"kind": "customer_id", "requested_on": date(2025, 1, 1)}]

@@ -219,8 +219,19 @@ def test_readers_see_the_same(on_file: Installation, on_server: Warehouse) -> No
         assert differences(fetch, on_server, (READERS,)) == []
 
 
-def test_the_command_line_says_the_same(on_file: Installation, on_server: Warehouse) -> None:
-    for asked in (("checks", "--all"), ("explain", PERSON), ("plan",)):
+def test_the_command_line_says_the_same(
+    on_file: Installation, on_server: Warehouse, tmp_path: Path
+) -> None:
+    rules = (REPOSITORY / "seeds" / "rules" / "segment_rules.csv").read_text()
+    stricter = tmp_path / "stricter.csv"
+    stricter.write_text(rules.replace("champions,4,5,4,5,4,5", "champions,5,5,5,5,5,5"))
+    for asked in (
+        ("checks", "--all"),
+        ("explain", PERSON),
+        ("what-if", str(stricter)),
+        ("plan",),
+        ("deliver",),
+    ):
         ours, theirs = (shop.lifestage(*asked) for shop in (on_file, on_server.shop))
         assert ours.returncode == theirs.returncode == 0, theirs.stderr
         assert ours.stdout == theirs.stdout
@@ -231,7 +242,6 @@ def test_the_report_is_there(on_server: Warehouse) -> None:
     assert "<html" in page.read_text()
 
 
-@pytest.mark.large
 def test_nothing_stays_of_a_person_who_is_erased(on_server: Warehouse) -> None:
     for asked in (("erase", "--customer", PERSON), ("refresh", "--as-of", LAST_DAY.isoformat())):
         done = on_server.shop.lifestage(*asked)

@@ -265,6 +265,8 @@ def _in_own_words(node: exp.Expr) -> exp.Expr:
     """Say what sqlglot leaves as it is."""
     if isinstance(node, exp.Select):
         _name_all(node)
+    if isinstance(node, exp.Subquery) and isinstance(node.parent, (exp.From, exp.Join)):
+        _name(node)
     if isinstance(node, exp.SHA2):
         return exp.func(
             "encode",
@@ -278,6 +280,14 @@ def _in_own_words(node: exp.Expr) -> exp.Expr:
     if isinstance(node, exp.RegexpLike):
         node.set("expression", _own_pattern(node.expression))
     return node
+
+
+def _name(subquery: exp.Subquery) -> None:
+    """Give what is read from the name that it needs before version 16."""
+    if not subquery.alias:
+        joined = subquery.parent.index if isinstance(subquery.parent, exp.Join) else None
+        name = "first_query" if joined is None else f"joined_query_{joined}"
+        subquery.set("alias", exp.TableAlias(this=exp.to_identifier(name)))
 
 
 def _name_all(select: exp.Select) -> None:
