@@ -1,6 +1,7 @@
 """Synthetic shops of any size: the same orders for the same number, on any number of threads.
 
 Orders per customer follow a power law, acquisition grows over three years, amounts are lognormal.
+The last day is a day like others: most of its orders are of customers who are known.
 Every value is a hash of the customer and the order, so nothing depends on the order of work.
 """
 
@@ -33,7 +34,7 @@ copy (
             first_day + case
                 when place = 0 then 0
                 else ((hash(number * 131 + place * 17) % 1000000) / 1000000.0)
-                    * ({DAYS - 1} - first_day)
+                    * ({DAYS} - first_day)
             end as day,
             hash(number * 1000003 + place) as lot,
             exp(3.4 + 0.8

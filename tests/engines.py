@@ -104,7 +104,9 @@ def spark_cluster(
         "SPARK_LOCAL_IP": "127.0.0.1",
         "SPARK_LOCAL_DIRS": str(home / "scratch"),
     }
-    daemons = environment | {"SPARK_DAEMON_MEMORY": "256m"}
+    # On a busy machine a worker may be silent for long; it is not given up, nor is the application.
+    patient = f"-Dspark.worker.timeout={SECONDS_TO_START} -Dspark.deploy.maxExecutorRetries=-1"
+    daemons = environment | {"SPARK_DAEMON_MEMORY": "256m", "SPARK_MASTER_OPTS": patient}
     url = f"spark://127.0.0.1:{master}"
     running: list[subprocess.Popen[bytes]] = []
 
@@ -146,6 +148,7 @@ def spark_cluster(
                 "jdbc:derby:memory:metastore;create=true"
             ),
             "spark.sql.session.timeZone": "UTC",
+            "spark.network.timeout": f"{SECONDS_TO_START}s",
             "spark.sql.shuffle.partitions": "2",
             # Tables are small and statements many: what pays off on large ones costs more here.
             "spark.sql.codegen.wholeStage": "false",
