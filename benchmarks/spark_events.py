@@ -105,7 +105,8 @@ class _Reader:
         """Tell what is known."""
         exchanges: dict[str, list[tuple[str, int]]] = {}
         for execution, found in self._planned.items():
-            if model := self._model_of_execution[execution]:
+            # A plan that is changed may be that of a statement before what is read.
+            if model := self._model_of_execution.get(execution, ""):
                 listed = [(keys, self._counted[number]) for number, keys in found.items()]
                 exchanges.setdefault(model, []).extend(listed)
         return Log(self._total, self._models, exchanges)

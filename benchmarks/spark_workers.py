@@ -82,9 +82,9 @@ def run(workers: int, size: int, folder: Path, *, with_night: bool) -> Measured:
 
 
 def _events(cluster: SparkCluster) -> list[str]:
-    """The log of what has happened so far."""
+    """The log of what has happened so far, without a line that is still written."""
     (log,) = cluster.home.glob("events/*")
-    return log.read_text().splitlines()
+    return log.read_text().split("\n")[:-1]
 
 
 def _deliver(cluster: SparkCluster, orders: Path) -> None:

@@ -136,7 +136,8 @@ def test_a_whole_text_is_matched() -> None:
             (
                 (
                     "SELECT * FROM (SELECT a FROM (SELECT * FROM t) AS first_query) AS first_query"
-                    " JOIN (SELECT 1 AS b) AS joined_query_0 ON TRUE ORDER BY first_query"
+                    " JOIN (SELECT 1 AS b) AS joined_query_0 ON TRUE ORDER BY first_query,"
+                    " joined_query_0"
                 ),
             ),
         ),

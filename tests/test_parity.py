@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import chain
@@ -27,6 +27,8 @@ import psycopg
 import pytest
 from pyhive import hive
 
+from orchestration.settings import Server
+from orchestration.warehouse.spark import open_spark
 from tests.conftest import REPOSITORY
 from tests.engines import SparkCluster, postgres_server, spark_cluster
 
@@ -126,6 +128,10 @@ class Engine:
     def answers(self, query: str) -> list[tuple[Any, ...]]:
         """Fetch a query that is written with macros."""
         return self.fetch(self._dbt("compile", "--no-introspect", "--inline", query))
+
+    def shown(self, query: str) -> str:
+        """Let dbt run a query and print what it gives."""
+        return self._dbt("show", "--inline", query, "--output", "json")
 
     def _dbt(self, command: str, *arguments: str, **named: str) -> str:
         project = REPOSITORY / "dbt_project"
@@ -293,8 +299,10 @@ def on_postgres(home: Path) -> Generator[Engine]:
 @contextmanager
 def on_spark(home: Path) -> Generator[Engine]:
     """Start a cluster of two workers; both have to do tasks."""
+    # The dangerous one of two: sessions say for themselves which they want.
+    of_server = {"spark.sql.sources.partitionOverwriteMode": "dynamic"}
     with (
-        spark_cluster() as cluster,
+        spark_cluster(settings=of_server) as cluster,
         closing(hive.connect("127.0.0.1", cluster.port)) as connection,
     ):
         reader = connection.cursor()
@@ -330,6 +338,19 @@ def test_spark_reads_the_times_that_duckdb_reads(duck: Engine, spark: Engine) ->
     assert times_read(spark) == times_read(duck)
 
 
+def test_sessions_on_spark_have_their_own_settings(spark: Engine) -> None:
+    server = Server("127.0.0.1", int(spark.environment["LIFESTAGE_SPARK_PORT"]), "lifestage")
+    with open_spark(server) as session:
+        ((_, mode),) = session.plain("set spark.sql.sources.partitionOverwriteMode")
+    assert mode == "static"
+    deep = (
+        "with recursive steps as"
+        " (select 1 as n union all select n + 1 as n from steps where n < 150)"
+        " select max(n) as deepest from steps"
+    )
+    assert '"deepest": 150' in spark.shown(deep)
+
+
 def test_spark_holds_what_duckdb_holds(duck: Engine, spark: Engine) -> None:
     assert differences(duck, spark, OF_THE_RUN) == []
 
@@ -354,8 +375,34 @@ def test_spark_writes_only_the_buckets_of_those_whom_a_night_concerns(
         f"bucket={numbers[0]}",
         f"bucket={numbers[-1]}",
     }
+    # Another night may have another number of buckets.
+    spark.fetch(f"refresh table {days}")
+    spark.fetch(f"insert overwrite table intermediate.int_customers_touched {touched}")
+    fewer = replace(spark, environment=spark.environment | {"LIFESTAGE_SPARK_BUCKETS": "1"})
+    fewer.build(*nights[-1], "--select", table[-1], *WITHOUT_TESTS)
     spark.fetch(f"refresh table {days}")
     columns = tables(duck)[table]
+    assert unlike(*(one.rows(*table, columns) for one in (duck, spark))) == []
+
+
+def test_spark_refuses_a_table_without_buckets_until_it_is_made_anew(
+    duck: Engine, spark: Engine, nights: list[tuple[Path, date]]
+) -> None:
+    table = ("intermediate", "int_customers_current")
+    current, columns = ".".join(table), tables(duck)[table]
+    listed = ", ".join(columns)
+    spark.fetch(
+        f"create table intermediate.of_before using parquet as select {listed} from {current}"
+    )
+    spark.fetch(f"drop table {current}")
+    spark.fetch(f"alter table intermediate.of_before rename to {current}")
+    asked = (*nights[-1], "--select", table[-1], *WITHOUT_TESTS)
+    with pytest.raises(AssertionError, match="out of sync"):
+        spark.build(*asked)
+    assert unlike(*(one.rows(*table, columns) for one in (duck, spark))) == []
+    spark.build(*asked, "--full-refresh")
+    spark.fetch(f"refresh table {current}")
+    assert len(files_of_buckets(spark, *table)) == BUCKETS
     assert unlike(*(one.rows(*table, columns) for one in (duck, spark))) == []
 
 

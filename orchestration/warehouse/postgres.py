@@ -265,7 +265,7 @@ def _in_own_words(node: exp.Expr) -> exp.Expr:
     """Say what sqlglot leaves as it is."""
     if isinstance(node, exp.Select):
         _name_all(node)
-    if isinstance(node, exp.Subquery) and isinstance(node.parent, (exp.From, exp.Join)):
+    if isinstance(node, exp.Subquery) and isinstance(node.this, exp.Query):
         _name(node)
     if isinstance(node, exp.SHA2):
         return exp.func(
@@ -284,7 +284,7 @@ def _in_own_words(node: exp.Expr) -> exp.Expr:
 
 def _name(subquery: exp.Subquery) -> None:
     """Give what is read from the name that it needs before version 16."""
-    if not subquery.alias:
+    if not subquery.alias and isinstance(subquery.parent, (exp.From, exp.Join)):
         joined = subquery.parent.index if isinstance(subquery.parent, exp.Join) else None
         name = "first_query" if joined is None else f"joined_query_{joined}"
         subquery.set("alias", exp.TableAlias(this=exp.to_identifier(name)))
@@ -303,7 +303,8 @@ def _name_all(select: exp.Select) -> None:
     if order is not None and [one.this.name for one in order.expressions] == ["ALL"]:
         if select.is_star:
             # A row compares column by column, nulls last.
-            listed: list[exp.Expr] = [exp.column(select.args["from_"].this.alias_or_name)]
+            sources = [select.args["from_"], *(select.args.get("joins") or ())]
+            listed: list[exp.Expr] = [exp.column(one.this.alias_or_name) for one in sources]
         else:
             listed = [
                 exp.Literal.number(number) for number, _ in enumerate(select.expressions, start=1)

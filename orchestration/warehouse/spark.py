@@ -48,7 +48,7 @@ TWO_DAYS = (
 )
 ROWS_PER_INSERT = 1000
 # What is overwritten here is a whole table, and no partition of it may stay.
-WHOLE_TABLES = {"spark.sql.sources.partitionOverwriteMode": "static"}
+WHOLE_TABLES = {"set:hiveconf:spark.sql.sources.partitionOverwriteMode": "static"}
 # An error begins with the name of its condition.
 CONDITION = re.compile(r"\[([A-Z][A-Z0-9_]+)[.\]]")
 OWN_TYPES = {

@@ -16,4 +16,10 @@
 
 {% macro spark__bucket_column(key) %}cast(pmod(hash({{ key }}), {{ bucket_count() }}) as integer) as bucket,{% endmacro %}
 
-{% macro bucket_count() %}{{ return(env_var('LIFESTAGE_SPARK_BUCKETS', '40') | int) }}{% endmacro %}
+{% macro bucket_count() %}
+    {%- set number = env_var('LIFESTAGE_SPARK_BUCKETS', '40') | int -%}
+    {%- if number < 1 -%}
+        {%- do exceptions.raise_compiler_error('LIFESTAGE_SPARK_BUCKETS is no number of buckets: set it to 1 or more') -%}
+    {%- endif -%}
+    {{ return(number) }}
+{% endmacro %}

@@ -12,7 +12,7 @@
     {#- A table of an earlier version is refused for its columns, not for a hook that fails. -#}
     {%- if bucket and is_stored_with(bucket) -%}
         {%- do write_buckets_over(bucket, condition) -%}
-    {%- else -%}
+    {%- elif not bucket -%}
         {%- do write_table_over(condition) -%}
     {%- endif -%}
 {% endmacro %}

@@ -1,7 +1,7 @@
 -- depends_on: {{ ref('order_statuses') }}, {{ ref('currencies') }}
 {% set is_by_line = input_settings('order_lines') is not none %}
 {% if is_by_line %}
-{{ config(materialized='table') }}
+{{ config(materialized='table', partition_by=partition_of_buckets()) }}
 {% else %}
 {# A row that was checked stays so until its batch changes. #}
 {{
@@ -53,6 +53,7 @@ orders_judged as (
 
 final as (
     select
+        {{ bucket_column('cast(0 as bigint)') }}
         cast(0 as bigint) as batch,
         cast(null as {{ dbt.type_string() }}) as source_file,
         cast(null as bigint) as source_line,
