@@ -12,9 +12,11 @@ import os
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import time
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -156,6 +158,7 @@ def spark_cluster(
             "spark.sql.adaptive.enabled": "false",
             "spark.driver.extraJavaOptions": SMALL,
             "spark.executor.extraJavaOptions": SMALL,
+            "spark.driver.extraClassPath": str(_missing_class(home)),
             "spark.driver.host": "127.0.0.1",
             "spark.driver.bindAddress": "127.0.0.1",
             "spark.driver.memory": "2g",
@@ -196,6 +199,26 @@ def spark_cluster(
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         shutil.rmtree(home, ignore_errors=True)
+
+
+def _missing_class(home: Path) -> Path:
+    """Make a library of one empty interface, without which a server may not answer.
+
+    Spark leaves out a library of Hive that a class in its list of functions names. A session that
+    reads this list when it is closed ends the thread that serves it, and its client waits for ever.
+    """
+    texts = [b"org/apache/hadoop/hive/llap/security/LlapSigner$Signable", b"java/lang/Object"]
+    pool = b"".join(
+        struct.pack(f">BH{len(text)}sBH", 1, len(text), text, 7, 2 * place + 1)
+        for place, text in enumerate(texts)
+    )
+    # Of format 52 with four constants: a public interface, what it extends, and nothing in it.
+    content = struct.pack(">IHHH", 0xCAFEBABE, 0, 52, 5) + pool
+    content += struct.pack(">HHHHHHH", 0x0601, 2, 4, 0, 0, 0, 0)
+    library = home / "missing.jar"
+    with zipfile.ZipFile(library, "w") as jar:
+        jar.writestr(f"{texts[0].decode()}.class", content)
+    return library
 
 
 def _pyspark() -> Path:

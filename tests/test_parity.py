@@ -366,7 +366,11 @@ def test_spark_writes_only_the_buckets_of_those_whom_a_night_concerns(
     # Everybody of a bucket, of which nothing stays for the time being, and one of another.
     some_of_last = next(customer for customer, bucket in stored if bucket == numbers[-1])
     concerned = f"bucket = {numbers[0]} or customer_id = '{some_of_last}'"
-    touched = f"select distinct customer_id from {days} where {concerned}"
+    touched = (
+        "select distinct customer_id, date '1900-01-01' as from_day, cast(null as date) as"
+        " first_order_date, cast(null as date) as last_order_date, cast(null as integer) as orders,"
+        f" cast(null as decimal(18, 4)) as monetary from {days} where {concerned}"
+    )
     spark.fetch(f"insert overwrite table intermediate.int_customers_touched {touched}")
     before = files_of_buckets(spark, *table)
     spark.build(*nights[-1], "--select", table[-1], *WITHOUT_TESTS)

@@ -4,7 +4,7 @@
         incremental_strategy='append',
         on_schema_change='fail',
         partition_by=partition_of_buckets(),
-        pre_hook="{{ forget_customers('int_customers_touched') }}",
+        pre_hook="{{ forget_days_of_customers('int_customers_touched') }}",
     )
 }}
 {% set has_refunds = 'refunds' in var('inputs') %}
@@ -20,7 +20,7 @@ with orders as (
 ),
 
 customers_touched as (
-    select customer_id from {{ ref('int_customers_touched') }}
+    select * from {{ ref('int_customers_touched') }}
 ),
 
 {% if has_refunds %}
@@ -35,6 +35,18 @@ account_holders as (
 ),
 {% endif %}
 
+{% set is_of_touched = is_incremental() and not has_merges %}
+{% if is_of_touched %}
+orders_touched as (
+    select orders.*
+    from orders
+    inner join customers_touched
+        on
+            orders.customer_id = customers_touched.customer_id
+            and orders.order_date >= customers_touched.from_day
+),
+{% endif %}
+
 orders_in_scope as (
     select
         customer_id,
@@ -42,12 +54,9 @@ orders_in_scope as (
         order_date as movement_date,
         {% if is_plain %}is_counted{% else %}case when is_counted then 1 else 0 end as counted_orders{% endif %},
         {{ order_money() }} as revenue
-    from orders
+    from {{ 'orders_touched' if is_of_touched else 'orders' }}
     where
         order_date <= {{ as_of() }}
-        {% if is_incremental() and not has_merges %}
-        and customer_id in (select touched.customer_id from customers_touched as touched)
-        {% endif %}
         and (is_counted or {{ order_money() }} <> 0)
 ),
 
@@ -254,6 +263,30 @@ days_described as (
 ),
 {% endif %}
 
+{% if is_plain and is_incremental() %}
+-- What is stored of earlier days is where the sums go on from.
+days_opened as (
+    select
+        days_described.*,
+        customers_touched.first_order_date as opened_first_date,
+        customers_touched.last_order_date as opened_last_date,
+        coalesce(customers_touched.orders, 0) as opened_orders,
+        coalesce(customers_touched.monetary, 0) as opened_revenue
+    from days_described
+    inner join customers_touched on days_described.customer_id = customers_touched.customer_id
+),
+{% elif is_plain %}
+days_opened as (
+    select
+        *,
+        cast(null as date) as opened_first_date,
+        cast(null as date) as opened_last_date,
+        0 as opened_orders,
+        0 as opened_revenue
+    from days_described
+),
+{% endif %}
+
 running as (
     select
         customer_id,
@@ -270,17 +303,20 @@ running as (
         known_revenue,
         lead(valid_from) over (partition by customer_id order by valid_from) as next_valid_from,
         {% if is_plain %}
-        min(first_order_date) over (partition by customer_id) as first_ever_order_date,
+        coalesce(opened_first_date, min(first_order_date) over (partition by customer_id)) as first_ever_order_date,
         last_order_date as own_order_date,
+        coalesce(max(last_order_date) over customer_before, opened_last_date) as previous_last_order_date,
+        cast(opened_orders + sum(orders_change) over customer_so_far as integer) as orders,
+        cast(opened_revenue + sum(revenue_change) over customer_so_far as decimal(18, 4)) as revenue
         {% else %}
         min(first_order_date) over customer_so_far as first_order_date,
         max(last_order_date) over customer_so_far as last_order_date,
         min(first_order_date) over customer_before as previous_first_order_date,
-        {% endif %}
         max(last_order_date) over customer_before as previous_last_order_date,
         cast(sum(orders_change) over customer_so_far as integer) as orders,
         cast(sum(revenue_change) over customer_so_far as decimal(18, 4)) as revenue
-    from days_described
+        {% endif %}
+    from {{ 'days_opened' if is_plain else 'days_described' }}
     window
         customer_so_far as (
             partition by customer_id order by valid_from

@@ -1,7 +1,10 @@
 {% set applied_regimes = state_of('int_regimes_applied') %}
 {% set previous_intervals = state_of('int_timeline_intervals') %}
 with customers_touched as (
-    select customer_id from {{ ref('int_customers_touched') }}
+    select
+        customer_id,
+        from_day
+    from {{ ref('int_customers_touched') }}
 ),
 
 customer_days as (
@@ -43,19 +46,29 @@ regimes_changed as (
 
 -- A new or recut scorecard can move anybody, so everybody is labelled again.
 everyone as (
-    select distinct customer_id
+    select distinct
+        customer_id,
+        {{ far_past() }} as from_day
     from customer_days
     where exists (select 1 from regimes_changed)
 ),
 
+listed as (
+    select * from customers_touched
+    union all
+    select * from everyone
+),
+
 final as (
-    select customer_id from customers_touched
-    union
-    select customer_id from everyone
+    select
+        customer_id,
+        min(from_day) as from_day
+    from listed
+    group by customer_id
 )
 {% else %}
 final as (
-    select customer_id from customers_touched
+    select * from customers_touched
 )
 {% endif %}
 

@@ -5,6 +5,8 @@
 {% set has_refunds = 'refunds' in var('inputs') %}
 {# Where a stored day is made of the orders of that day and account alone, the two can be compared. #}
 {% set is_comparable = not has_merges and not has_refunds and not var('rfm_window_days') %}
+{# Where a state is the sum of all days up to its own, it can go on from the one that is stored before it. #}
+{% set goes_on = is_comparable and var('monetary_aggregate') != 'average' %}
 with days_changed as (
     select order_day from {{ ref('int_days_changed') }}
 ),
@@ -83,20 +85,30 @@ days_gone as (
 ),
 
 concerned as (
-    select customer_id from days_new
+    select
+        customer_id,
+        valid_from
+    from days_new
     union all
-    select customer_id from days_gone
+    select
+        customer_id,
+        valid_from
+    from days_gone
 ),
 {% else %}
 ordering_now as (
-    select customer_id
+    select
+        customer_id,
+        {{ far_past() }} as valid_from
     from orders
     where order_date in (select days_changed.order_day from days_changed)
 ),
 
 {% if has_refunds %}
 refunded_now as (
-    select orders.customer_id
+    select
+        orders.customer_id,
+        {{ far_past() }} as valid_from
     from refunds
     inner join orders on refunds.order_id = orders.order_id
     where refunds.refund_date in (select days_changed.order_day from days_changed)
@@ -104,7 +116,9 @@ refunded_now as (
 {% endif %}
 
 ordering_before as (
-    select customer_id
+    select
+        customer_id,
+        {{ far_past() }} as valid_from
     from previous_days
     where valid_from in (select days_changed.order_day from days_changed)
 ),
@@ -122,18 +136,24 @@ concerned as (
 
 -- Whom a broken run had taken out of the days, the history or the present may still know.
 everybody as (
-    select previous_days.customer_id
+    select
+        previous_days.customer_id,
+        {{ far_past() }} as valid_from
     from previous_days
     cross join doubts
     {% if previous_intervals %}
     union all
-    select previous_intervals.customer_id
+    select
+        previous_intervals.customer_id,
+        {{ far_past() }} as valid_from
     from {{ previous_intervals }} as previous_intervals
     cross join doubts
     {% endif %}
     {% if previous_current %}
     union all
-    select previous_current.customer_id
+    select
+        previous_current.customer_id,
+        {{ far_past() }} as valid_from
     from {{ previous_current }} as previous_current
     cross join doubts
     {% endif %}
@@ -148,7 +168,9 @@ named as (
 -- Accounts that were merged share their orders, so they are recomputed together.
 {% if has_merges %}
 merged_with as (
-    select relatives.holder_id as customer_id
+    select
+        relatives.holder_id as customer_id,
+        {{ far_past() }} as valid_from
     from named
     inner join account_holders
         on named.customer_id = account_holders.customer_id
@@ -158,19 +180,79 @@ merged_with as (
 ),
 {% endif %}
 
-final as (
-    select customer_id from named
+touched as (
+    select * from named
     {% if has_merges %}
-    union
-    select customer_id from merged_with
-    {% else %}
-    group by customer_id
+    union all
+    select * from merged_with
     {% endif %}
+),
+
+changed as (
+    select
+        customer_id,
+        min(valid_from) as changed_from
+    from touched
+    group by customer_id
+),
+
+{% if goes_on %}
+-- The last state before the first change may end on another day now: it is the first to be computed again,
+-- from what was known before it.
+openings as (
+    select
+        previous_days.customer_id,
+        max(previous_days.valid_from) as valid_from
+    from previous_days
+    inner join changed
+        on
+            previous_days.customer_id = changed.customer_id
+            and previous_days.valid_from < changed.changed_from
+    group by previous_days.customer_id
+),
+
+opened as (
+    select previous_days.*
+    from previous_days
+    inner join openings
+        on
+            previous_days.customer_id = openings.customer_id
+            and previous_days.valid_from = openings.valid_from
+),
+
+final as (
+    select
+        changed.customer_id,
+        coalesce(opened.valid_from, {{ far_past() }}) as from_day,
+        case when opened.first_order_date < opened.valid_from then opened.first_order_date end as first_order_date,
+        opened.previous_last_order_date as last_order_date,
+        opened.previous_orders as orders,
+        opened.previous_monetary as monetary
+    from changed
+    left join opened on changed.customer_id = opened.customer_id
 )
+{% else %}
+final as (
+    select
+        customer_id,
+        changed_from as from_day,
+        cast(null as date) as first_order_date,
+        cast(null as date) as last_order_date,
+        cast(null as integer) as orders,
+        cast(null as decimal(18, 4)) as monetary
+    from changed
+)
+{% endif %}
 {% else %}
 -- Nothing is computed yet: everybody is, without a list of them.
 final as (
-    select customer_id
+    select
+        customer_id,
+        {{ far_past() }} as from_day,
+        cast(null as date) as first_order_date,
+        cast(null as date) as last_order_date,
+        cast(null as integer) as orders,
+        cast(null as decimal(18, 4)) as monetary
     from account_holders
     where false
 )

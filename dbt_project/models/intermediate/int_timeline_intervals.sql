@@ -4,20 +4,34 @@
         incremental_strategy='append',
         on_schema_change='fail',
         partition_by=partition_of_buckets(),
-        pre_hook="{{ forget_customers('int_customers_relabelled') }}",
+        pre_hook="{{ forget_days_of_customers('int_customers_relabelled') }}",
     )
 }}
 -- depends_on: {{ ref('int_customers_relabelled') }}
 {% set is_ranked = var('tie_rule') == 'rank_first' %}
 {% set tie = 'frequency_tie' if is_ranked else none %}
-with customer_days as (
+with all_days as (
     select * from {{ ref('int_customer_days') }}
+),
+
+{% if is_incremental() %}
+customers_relabelled as (
+    select * from {{ ref('int_customers_relabelled') }}
+),
+
+{% endif %}
+customer_days as (
+    select all_days.*
+    from all_days
+    {% if is_incremental() %}
+    inner join customers_relabelled
+        on
+            all_days.customer_id = customers_relabelled.customer_id
+            and all_days.valid_from >= customers_relabelled.from_day
+    {% endif %}
     where
-        last_order_date is not null
-        {% if is_incremental() %}
-        and customer_id in (select relabelled.customer_id from {{ ref('int_customers_relabelled') }} as relabelled)
-        {% endif %}
-        and valid_from < valid_to
+        all_days.last_order_date is not null
+        and all_days.valid_from < all_days.valid_to
 ),
 
 customer_returns as (
