@@ -552,7 +552,8 @@ def _drop_feeds(session: Session, schema: str, configured: set[str]) -> list[Fil
 
 
 def _drop(session: Session, schema: str, feed: str) -> None:
-    session.run(f"drop table {_quote(schema)}.{_quote(feed)}")
+    # Views of staging that read it are made anew by the next run.
+    session.run(f"drop table {_quote(schema)}.{_quote(feed)} cascade")
     session.run(f"delete from {_quote(schema)}.{LOADS_TABLE} where feed = ?", [feed])
 
 

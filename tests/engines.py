@@ -52,7 +52,7 @@ def postgres_server() -> Generator[Path]:
     data, control = home / "data", programs[-1] / "pg_ctl"
     try:
         access = ("-A", "trust", "-U", "postgres")
-        sorting = ("--locale", "C", "--encoding", "UTF8")
+        sorting = ("--locale", "C.UTF-8", "--encoding", "UTF8")
         as_server(programs[-1] / "initdb", "-D", data, "-N", *access, *sorting)
         options = f"-k {home} -c listen_addresses='' -c fsync=off"
         as_server(control, "-D", data, "-w", "-l", home / "log", "-o", options, "start")

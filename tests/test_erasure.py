@@ -322,6 +322,19 @@ def test_a_new_account_with_the_same_address_stays_out(warehouse: Warehouse) -> 
     assert left(warehouse) == {BEN}
 
 
+def test_addresses_have_letters_and_ids_have_blanks_of_all_kinds(warehouse: Warehouse) -> None:
+    rows = (
+        (ANN, "MÜLLER@mail.example", "1"),
+        (BEN, "ben@mail.example", "2"),
+        (f"{CEM}\u00a0", "cem@mail.example", "3"),
+    )
+    deliver_customers(warehouse, *rows)
+    asked(warehouse, "email_sha256", sha("müller@mail.example"))
+    asked(warehouse, "customer_id", CEM)
+    deliver_customers(warehouse, *rows)
+    assert left(warehouse) == {BEN}
+
+
 def test_a_shared_number_names_nobody_unless_it_is_asked_for(warehouse: Warehouse) -> None:
     rows = ((ANN, "ann@mail.example", "+49 1"), (BEN, "ben@mail.example", "+49 1"))
     deliver_customers(warehouse, *rows)

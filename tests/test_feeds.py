@@ -59,6 +59,8 @@ def test_feed_that_is_no_longer_configured_is_removed(warehouse: Warehouse) -> N
     warehouse.put("in/a.csv", HEADER + ROW)
     warehouse.put("c.csv", "customer_id\nC1\n")
     _statuses(warehouse, "feeds: {orders: {path: in/a.csv}, customers: {path: c.csv}}")
+    # As those of staging do.
+    warehouse.execute("create view raw.reading as select customer_id from raw.customers")
 
     assert ("c.csv", "REMOVED", 1) in _statuses(warehouse, GLOB)
     tables = warehouse.rows("select table_name as name from information_schema.tables")

@@ -342,7 +342,9 @@ def test_sessions_on_spark_have_their_own_settings(spark: Engine) -> None:
     server = Server("127.0.0.1", int(spark.environment["LIFESTAGE_SPARK_PORT"]), "lifestage")
     with open_spark(server) as session:
         ((_, mode),) = session.plain("set spark.sql.sources.partitionOverwriteMode")
+        assert session.fetch("select ?", ["a${env:HOME}"]) == [("a${env:HOME}",)]
     assert mode == "static"
+    assert "a${env:HOME}" in spark.shown("select 'a${env:HOME}' as address")
     deep = (
         "with recursive steps as"
         " (select 1 as n union all select n + 1 as n from steps where n < 150)"

@@ -767,21 +767,27 @@ class TestWayIn:
         with only_run(replace(settings, home=tmp_path / "laptop")):
             pass
 
-    def test_a_database_that_sorts_by_language_is_refused(self, settings: Settings) -> None:
-        run_as_owner(
-            settings,
-            "create database by_language template template0"
-            " locale_provider icu icu_locale 'en-US' lc_collate 'C'",
-        )
-        elsewhere = replace(settings.server, database="by_language")
+    @pytest.mark.parametrize(
+        ("made", "lack"),
+        [
+            ("locale_provider icu icu_locale 'en-US' lc_collate 'C'", "by its bytes"),
+            ("lc_collate 'C' lc_ctype 'C'", "only the letters of English"),
+            ("encoding 'LATIN1' lc_collate 'C' lc_ctype 'C'", "UTF-8"),
+        ],
+    )
+    def test_a_database_with_another_order_or_other_letters_is_refused(
+        self, settings: Settings, made: str, lack: str
+    ) -> None:
+        run_as_owner(settings, f"create database otherwise template template0 {made}")
+        elsewhere = replace(settings.server, database="otherwise")
         try:
             with (
-                pytest.raises(WarehouseError, match="by its bytes"),
+                pytest.raises(WarehouseError, match=lack),
                 open_server(replace(settings, server=elsewhere)),
             ):
                 pytest.fail("it was let in")
         finally:
-            run_as_owner(settings, "drop database by_language")
+            run_as_owner(settings, "drop database otherwise")
 
     def test_no_cause_carries_the_words_of_the_engine(self, settings: Settings) -> None:
         with open_server(settings) as session, pytest.raises(EngineError) as failed:

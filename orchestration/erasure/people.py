@@ -24,7 +24,7 @@ from orchestration.erasure.requests import (
     is_erased,
     make_tables,
 )
-from orchestration.warehouse import quoted
+from orchestration.warehouse import literal, quoted
 
 if TYPE_CHECKING:
     from orchestration.config import Config
@@ -37,6 +37,11 @@ PLACE = "_file || ':' || cast(_line as varchar)"
 MOST_ACCOUNTS = 10
 # As the staging macro clean_text trims.
 BLANKS = "e' \\t\\r\\n'"
+# Engines differ in what they take for a blank around an id.
+SPACES = literal(
+    " \t\n\v\f\r\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
+)
 # What the staging macros see as a control or an invisible character.
 UNSEEN = (
     r"[\x00-\x1f\x7f-\x{9f}\x{61c}\x{200e}\x{200f}\x{202a}-\x{202e}\x{2066}-\x{2069}"
@@ -82,7 +87,7 @@ class _Input:
     is_loaded: bool
 
     def text(self, column: str) -> str:
-        return f"trim(cast({quoted(column)} as varchar))"
+        return f"trim(cast({quoted(column)} as varchar), {SPACES})"
 
 
 def forget(session: Session, config: Config) -> Forgotten:

@@ -64,8 +64,10 @@ OWN_TYPES = {
 }
 # The number by which runs of Lifestage know each other's lock.
 TURN = 0x4C69666573746167
-# What it says of its collation depends on who provides it.
+# What it says of its collation depends on who provides it. Other encodings know other letters.
+IS_UTF8 = b"select current_setting('server_encoding') = 'UTF8'"
 BY_BYTES = b"select 'B' < 'a' and 'Z' < '_' and 'z' < U&'\\00e9'"
+KNOWS_LETTERS = b"select lower(U&'\\00c4') = U&'\\00e4'"
 CODE = re.compile(r"\\x(?:\{([0-9a-f]{1,4})\}|([0-9a-f]{2}))")
 NUMERIC = re.compile(r"numeric(?:\((\d+), ?(\d+)\))?")
 
@@ -215,6 +217,7 @@ def open_postgres(
             dbname=server.database,
             application_name="lifestage",
             options="-c TimeZone=UTC",
+            client_encoding="UTF8",
             autocommit=True,
             cursor_factory=psycopg.RawCursor,
         )
@@ -224,12 +227,17 @@ def open_postgres(
             " look at LIFESTAGE_POSTGRES_HOST and at the user, password and database beside it"
         ) from error
     with connection:
-        if not connection.execute(BY_BYTES).fetchall()[0][0]:
-            raise WarehouseError(
-                f"the database {server.database} does not sort text by its bytes, so that ties"
-                " would end otherwise than on other engines: make it with `create database"
-                f" {server.database} template template0 locale_provider libc lc_collate 'C'`"
-            )
+        for question, lack in (
+            (IS_UTF8, "does not keep text in UTF-8, so that some of it would be other"),
+            (BY_BYTES, "does not sort text by its bytes, so that ties would end otherwise"),
+            (KNOWS_LETTERS, "knows only the letters of English, so that addresses would be other"),
+        ):
+            if not connection.execute(question).fetchall()[0][0]:
+                raise WarehouseError(
+                    f"the database {server.database} {lack} than on other engines: make it with"
+                    f" `create database {server.database} template template0 encoding 'UTF8'"
+                    " locale_provider libc lc_collate 'C' lc_ctype 'C.UTF-8'`"
+                )
         yield PostgresSession(connection, server.database, memory_limit, threads)
 
 

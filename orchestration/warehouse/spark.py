@@ -47,8 +47,12 @@ TWO_DAYS = (
     " date_format(date_sub(current_date(), 1), 'yyyyMMdd')"
 )
 ROWS_PER_INSERT = 1000
-# What is overwritten here is a whole table, and no partition of it may stay.
-WHOLE_TABLES = {"set:hiveconf:spark.sql.sources.partitionOverwriteMode": "static"}
+# What is overwritten here is a whole table, and no partition of it may stay. Values stand in the
+# statements, and what looks like a variable in one is none.
+SETTINGS = {
+    "set:hiveconf:spark.sql.sources.partitionOverwriteMode": "static",
+    "set:hiveconf:spark.sql.variable.substitute": "false",
+}
 # An error begins with the name of its condition.
 CONDITION = re.compile(r"\[([A-Z][A-Z0-9_]+)[.\]]")
 OWN_TYPES = {
@@ -274,7 +278,7 @@ def open_spark(
     """
     try:
         connection = hive.connect(
-            server.host, server.port, username=server.user, configuration=WHOLE_TABLES
+            server.host, server.port, username=server.user, configuration=SETTINGS
         )
     except (exc.Error, TException, OSError) as error:
         raise UnreachableError(
@@ -314,6 +318,8 @@ def _is_for_session(tree: exp.Expr) -> bool:
 
 def _said(tree: exp.Expr) -> tuple[str, ...]:
     """Say a statement in Spark's words; a table is of Parquet, and no table is for a session."""
+    if isinstance(tree, exp.Drop):
+        tree.set("cascade", None)
     if not isinstance(tree, exp.Create) or tree.kind != "TABLE":
         return (tree.sql(DIALECT),)
     made = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
