@@ -213,6 +213,12 @@ def _mirror_feed(
 ) -> list[FileLoad]:
     """Load new files, keep unchanged ones, remove the rows of those that are gone."""
     _create_table(session, source)
+    # Without transactions a run that broke off leaves rows of a file that it did not note.
+    session.run(
+        f"delete from {source.table} where _file not in"
+        f" (select file from {source.loads_table} where feed = ?)",
+        [source.name],
+    )
     known, shapes = _known_loads(session, source)
     paths = {source.label(path): path for path in _matching_files(source, roots)}
     wanted = _wanted_loads(source, paths, known)
@@ -225,9 +231,9 @@ def _mirror_feed(
         if load.status != "LOADED":
             done.append(load)
             continue
-        rows, shape = _load_file(session, source, paths[load.file], load, home)
-        _refuse_drift(source, load.file, shape, shapes)
-        shapes[load.file] = shape
+        rows, shapes[load.file] = _load_file(
+            session, source, paths[load.file], load, shapes=shapes, home=home
+        )
         done.append(replace(load, rows=rows))
     gone = [replace(known[file], status="REMOVED") for file in sorted(known.keys() - paths.keys())]
     return done + gone
@@ -305,8 +311,9 @@ def _wanted_loads(
     return wanted
 
 
-def _refuse_drift(source: _Source, file: str, shape: str, shapes: dict[str, str]) -> None:
-    """Refuse a file that delivers other optional columns than the files beside it."""
+def _agreed_shape(source: _Source, file: str, rows: _Rows, shapes: dict[str, str]) -> str:
+    """Return the columns of a file; one with others than the files beside it is refused."""
+    shape = ",".join(sorted(rows.columns))
     for other in shapes.values():
         differing = set(shape.split(",")) ^ set(other.split(","))
         if differing - set(source.feed.constants):
@@ -319,20 +326,29 @@ def _refuse_drift(source: _Source, file: str, shape: str, shapes: dict[str, str]
                 1,
                 column,
             )
+    return shape
 
 
 def _load_file(
-    session: Session, source: _Source, path: Path, load: FileLoad, home: Path
+    session: Session,
+    source: _Source,
+    path: Path,
+    load: FileLoad,
+    *,
+    shapes: dict[str, str],
+    home: Path,
 ) -> tuple[int, str]:
     """Insert one file and note it; what goes wrong is told with the name of the file."""
     before = path.stat()
     try:
         if source.feed.file_format == "parquet":
             rows = _parquet_rows(source, path)
+            shape = _agreed_shape(source, load.file, rows, shapes)
             _insert(session, source, load, rows, home)
         else:
             with tempfile.TemporaryDirectory(dir=home, prefix="load-") as folder:
                 rows = _csv_rows(source, path, Path(folder) / "rows")
+                shape = _agreed_shape(source, load.file, rows, shapes)
                 _insert(session, source, load, rows, home)
     except FileProblemError as problem:
         raise FeedError(
@@ -342,7 +358,6 @@ def _load_file(
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise FeedError(load.file, "FILE_CHANGED", "the file was written while it was read")
     count = session.fetch(f"select count(*) from {source.table} where _file = ?", [load.file])[0][0]
-    shape = ",".join(sorted(rows.columns))
     ignored = json.dumps(sorted(rows.ignored))
     session.run(
         f"insert into {source.loads_table} values (?, ?, ?, ?, ?, ?, ?)",
