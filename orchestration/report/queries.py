@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from orchestration.public_tables import contracts
 from orchestration.publication_status import PUBLICATION_STATUS, SCHEMA
 from orchestration.report.queries_audiences import Audiences, read_audiences
 from orchestration.warehouse import open_database, quoted
@@ -76,6 +77,13 @@ class Contents:
     audiences: Audiences = field(default_factory=Audiences)
 
 
+def _nothing(table: str, column: str) -> str:
+    """Say in SQL that a column is not there, in its type: engines sum up no null without one."""
+    declared = contracts().get(table)
+    kinds = {one.name: one.kind for one in declared.columns} if declared else {}
+    return f"cast(null as {kinds[column]})" if kinds.get(column) else "null"
+
+
 class Published:
     """The published tables of a schema, as far as it has them."""
 
@@ -112,7 +120,8 @@ class Published:
         if there is None:
             return []
         chosen = ", ".join(
-            quoted(name) if name in there else f"null as {quoted(name)}" for name in columns.split()
+            quoted(name) if name in there else f"{_nothing(table, name)} as {quoted(name)}"
+            for name in columns.split()
         )
         source = f"with source as (select {chosen} from {self._schema}.{quoted(table)})"
         if query.endswith(" everything"):
