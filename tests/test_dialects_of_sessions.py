@@ -160,6 +160,8 @@ def test_postgres_is_told(own: str, theirs: tuple[str, ...]) -> None:
         ("select * from t order by all", [], ("SELECT * FROM t ORDER BY ALL NULLS LAST",)),
         ("select ?", ["it's \\"], ("SELECT 'it\\'s \\\\'",)),
         ("select ?", [0.1], ("SELECT CAST('0.1' AS DOUBLE)",)),
+        ("select regexp_full_match(a, 'b')", [], (r"SELECT a RLIKE '^(?:b)\\z'",)),
+        ('drop table "s"."t" cascade', [], ("DROP TABLE `s`.`t`",)),
     ],
 )
 def test_spark_is_told(own: str, values: list[Any], theirs: tuple[str, ...]) -> None:

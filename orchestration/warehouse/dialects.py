@@ -104,9 +104,9 @@ def reworded(tree: exp.Expr, rule: Callable[[exp.Expr], exp.Expr]) -> exp.Expr:
     return tree
 
 
-def whole(pattern: exp.Expr) -> exp.Expr:
-    """Let a pattern match a text from its beginning to its end."""
+def whole(pattern: exp.Expr, end: str = "$") -> exp.Expr:
+    """Let a pattern match a text from its beginning to its end, which engines write otherwise."""
     if isinstance(pattern, exp.Literal):
-        return exp.Literal.string(f"^(?:{pattern.name})$")
+        return exp.Literal.string(f"^(?:{pattern.name}){end}")
     begun = exp.DPipe(this=exp.Literal.string("^(?:"), expression=pattern, safe=True)
-    return exp.paren(exp.DPipe(this=begun, expression=exp.Literal.string(")$"), safe=True))
+    return exp.paren(exp.DPipe(this=begun, expression=exp.Literal.string(f"){end}"), safe=True))

@@ -47,6 +47,8 @@ TWO_DAYS = (
     " date_format(date_sub(current_date(), 1), 'yyyyMMdd')"
 )
 ROWS_PER_INSERT = 1000
+# Before a last line break there is a $, too.
+END = r"\z"
 # What is overwritten here is a whole table, and no partition of it may stay. Values stand in the
 # statements, and what looks like a variable in one is none.
 SETTINGS = {
@@ -307,7 +309,7 @@ def _in_own_words(node: exp.Expr) -> exp.Expr:
     if isinstance(node, exp.Anonymous) and node.name.lower() == "to_years":
         return exp.func("make_ym_interval", *node.expressions)
     if isinstance(node, exp.RegexpFullMatch):
-        return exp.RegexpLike(this=node.this, expression=whole(node.expression))
+        return exp.RegexpLike(this=node.this, expression=whole(node.expression, END))
     return node
 
 
