@@ -33,6 +33,7 @@ from tests.worlds import world as random_world
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+READING = {"relation": "raw", "text": False, "date_formats": [], "source_timezone": "UTC"}
 TABLES = (
     "staging.stg_shop__orders",
     "staging.rejected_rows",
@@ -339,11 +340,12 @@ def shared_nights() -> Nights:
 
 
 def settings_text(settings: dict[str, Any]) -> str:
-    """Return dbt vars with all inputs present; the as-of date is filled in for every run."""
-    reading = {"relation": "raw", "text": False, "date_formats": [], "source_timezone": "UTC"}
-    inputs = dict.fromkeys(compiled.INPUT_TABLES, reading)
+    """Return dbt vars, with all inputs unless the settings name some; each run fills in its day."""
     return json.dumps(
-        {"inputs": inputs} | settings | {"as_of_date": compiled.AS_OF}, sort_keys=True
+        {"inputs": dict.fromkeys(compiled.INPUT_TABLES, READING)}
+        | settings
+        | {"as_of_date": compiled.AS_OF},
+        sort_keys=True,
     )
 
 

@@ -18,6 +18,7 @@ from dbt.cli.main import dbtRunner
 
 from tests.compiled import AS_OF, REPOSITORY
 from tests.nights import (
+    READING,
     TABLES,
     Night,
     differences,
@@ -39,9 +40,18 @@ AVERAGES = TOTALS | {
     "monetary_measure": "margin",
     "monetary_aggregate": "average",
 }
+# Without refunds, merges and windows histories go on from what is stored; averages do not.
+ORDERS_ALONE = TOTALS | {"inputs": {"orders": READING}}
+AVERAGES_OF_ORDERS_ALONE = ORDERS_ALONE | {"monetary_aggregate": "average"}
+OF_NIGHTS = {
+    "totals": TOTALS,
+    "averages_in_a_window": AVERAGES,
+    "orders_alone": ORDERS_ALONE,
+    "averages_of_orders_alone": AVERAGES_OF_ORDERS_ALONE,
+}
 
 
-@pytest.mark.parametrize("settings", [TOTALS, AVERAGES], ids=["totals", "averages_in_a_window"])
+@pytest.mark.parametrize("settings", OF_NIGHTS.values(), ids=OF_NIGHTS)
 def test_random_nights_leave_what_a_full_build_would(settings: dict[str, Any]) -> None:
     nights = shared_nights()
     for seed in (4, 5, 8, 9, 13):

@@ -6,7 +6,7 @@
 {# Where a stored day is made of the orders of that day and account alone, the two can be compared. #}
 {% set is_comparable = not has_merges and not has_refunds and not var('rfm_window_days') %}
 {# Where a state is the sum of all days up to its own, it can go on from the one that is stored before it. #}
-{% set goes_on = is_comparable and var('monetary_aggregate') != 'average' %}
+{% set goes_on = previous_days and is_comparable and var('monetary_aggregate') != 'average' %}
 with days_changed as (
     select order_day from {{ ref('int_days_changed') }}
 ),
@@ -231,20 +231,17 @@ final as (
     from changed
     left join opened on changed.customer_id = opened.customer_id
 )
-{% else %}
-final as (
-    select
-        customer_id,
-        changed_from as from_day,
-        cast(null as date) as first_order_date,
-        cast(null as date) as last_order_date,
-        cast(null as integer) as orders,
-        cast(null as decimal(18, 4)) as monetary
-    from changed
-)
 {% endif %}
 {% else %}
 -- Nothing is computed yet: everybody is, without a list of them.
+changed as (
+    select customer_id
+    from account_holders
+    where false
+),
+{% endif %}
+
+{% if not goes_on %}
 final as (
     select
         customer_id,
@@ -253,8 +250,7 @@ final as (
         cast(null as date) as last_order_date,
         cast(null as integer) as orders,
         cast(null as decimal(18, 4)) as monetary
-    from account_holders
-    where false
+    from changed
 )
 {% endif %}
 
