@@ -162,6 +162,7 @@ def test_postgres_is_told(own: str, theirs: tuple[str, ...]) -> None:
         ("select ?", [0.1], ("SELECT CAST('0.1' AS DOUBLE)",)),
         ("select regexp_full_match(a, 'b')", [], (r"SELECT a RLIKE '^(?:b)\\z'",)),
         ('drop table "s"."t" cascade', [], ("DROP TABLE `s`.`t`",)),
+        ("drop schema if exists s cascade", [], ("DROP SCHEMA IF EXISTS s CASCADE",)),
     ],
 )
 def test_spark_is_told(own: str, values: list[Any], theirs: tuple[str, ...]) -> None:

@@ -320,7 +320,7 @@ def _is_for_session(tree: exp.Expr) -> bool:
 
 def _said(tree: exp.Expr) -> tuple[str, ...]:
     """Say a statement in Spark's words; a table is of Parquet, and no table is for a session."""
-    if isinstance(tree, exp.Drop):
+    if isinstance(tree, exp.Drop) and tree.kind == "TABLE":
         tree.set("cascade", None)
     if not isinstance(tree, exp.Create) or tree.kind != "TABLE":
         return (tree.sql(DIALECT),)

@@ -55,7 +55,7 @@ net_moves as (
             + coalesce(segment_moves.to_segment_code, 0) * 10 + segment_moves.cause_code
         ) as arriving
     from {{ ref('int_segment_moves') }} as segment_moves
-    where {{ in_refresh_scope(last_day_of(period, 'segment_moves.date_day')) }}
+    where {{ in_refresh_scope('segment_moves.date_day', period) }}
     group by {{ first_day_of(period, 'segment_moves.date_day') }}, segment_moves.customer_id
     {% if not loop.last %}union all{% endif %}
     {% endfor %}
