@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
 SECONDS_TO_START = 300
-# A process that lives for minutes never earns back what the second compiler takes. With one compiler
-# Java keeps 48 MB for code, which some thousand statements fill: then threads end, and their clients wait.
+# A process that lives for minutes never earns back what the second compiler takes. With one
+# compiler Java keeps 48 MB for code, which a night fills: then threads end, and their clients wait.
 SMALL = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC"
 
 

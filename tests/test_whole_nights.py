@@ -159,7 +159,7 @@ def spark_warehouse(shop: Installation, cursor: hive.Cursor) -> Warehouse:
         views = {(one, row[1]) for one in schemas for row in fetch(f'show views in "{one}"')}
         stored = [f"{schema}.{name}" for schema, name in sorted(tables(schemas) - views)]
         assert len(stored) > MANY
-        # A session keeps the names of the files of a table that it has read, and the night wrote others.
+        # A session keeps the names of the files that it has read, and the night wrote others.
         for table in stored:
             cursor.execute(f"refresh table {table}")
         asked = "select 1 from {} as one where to_json(struct(one.*)) rlike '\\\\b{}\\\\b' limit 1"
