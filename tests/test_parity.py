@@ -28,6 +28,7 @@ import pytest
 from pyhive import hive
 
 from orchestration.settings import Server
+from orchestration.warehouse import WarehouseError
 from orchestration.warehouse.spark import open_spark
 from tests.conftest import REPOSITORY
 from tests.engines import SparkCluster, postgres_server, spark_cluster
@@ -154,6 +155,9 @@ class Engine:
 
     def rows(self, schema: str, name: str, columns: list[str]) -> Rows:
         """Read a table: its rows without their floats, each with the floats that go with it."""
+        if self.files is not None:
+            # A session keeps the names of the files that it has read.
+            self.fetch(f"refresh table {schema}.{name}")
         return split(self.fetch(f"select {', '.join(columns)} from {schema}.{name}"))
 
 
@@ -351,6 +355,34 @@ def test_sessions_on_spark_have_their_own_settings(spark: Engine) -> None:
         " select max(n) as deepest from steps"
     )
     assert '"deepest": 150' in spark.shown(deep)
+
+
+def test_a_table_that_spark_could_not_write_over_is_not_lost(
+    spark: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Server("127.0.0.1", int(spark.environment["LIFESTAGE_SPARK_PORT"]), "lifestage")
+    with open_spark(server) as session:
+        session.run("create schema kept")
+        session.run("create table kept.numbers as select * from (values (1), (2), (3)) as t (n)")
+        done = session._executed
+
+        def broken(said: str) -> hive.Cursor:
+            return done(said.replace("insert overwrite table", "insert overwrite no table"))
+
+        monkeypatch.setattr(session, "_executed", broken)
+        with pytest.raises(WarehouseError, match=r"kept\.numbers .* are in (\S+);") as refused:
+            session.run("delete from kept.numbers where n = 2")
+    copy = str(refused.value).split(" are in ")[1].split(";")[0]
+    assert sorted(spark.fetch(f"select n from {copy}")) == [(1,), (3,)]
+    with open_spark(server) as session:
+        with pytest.raises(WarehouseError, match="lifestage_rewritten_"):
+            session.compact(())
+        session.drop_schema(copy.split(".")[0])
+        session.compact(())
+        session.run("delete from kept.numbers where n = 2")
+        assert session.fetch("select n from kept.numbers order by n") == [(1,), (3,)]
+        assert not [name for name in session.schemas() if name.startswith("lifestage_rewritten")]
+        session.drop_schema("kept")
 
 
 def test_spark_holds_what_duckdb_holds(duck: Engine, spark: Engine) -> None:

@@ -272,9 +272,9 @@ def _parts(statement: Statement, places: dict[str, Any]) -> tuple[str, ...]:
 def _in_own_words(node: exp.Expr) -> exp.Expr:
     """Say what sqlglot leaves as it is."""
     if isinstance(node, exp.Select):
-        _name_all(node)
-    if isinstance(node, exp.Subquery) and isinstance(node.this, exp.Query):
-        _name(node)
+        _spell_out_all(node)
+    if isinstance(node, exp.Subquery):
+        _name_source(node)
     if isinstance(node, exp.SHA2):
         return exp.func(
             "encode",
@@ -290,15 +290,17 @@ def _in_own_words(node: exp.Expr) -> exp.Expr:
     return node
 
 
-def _name(subquery: exp.Subquery) -> None:
-    """Give what is read from the name that it needs before version 16."""
-    if not subquery.alias and isinstance(subquery.parent, (exp.From, exp.Join)):
+def _name_source(subquery: exp.Subquery) -> None:
+    """Give a query that is read from the name that it needs before version 16."""
+    is_source = isinstance(subquery.this, exp.Query)
+    is_source = is_source and isinstance(subquery.parent, (exp.From, exp.Join))
+    if is_source and not subquery.alias:
         joined = subquery.parent.index if isinstance(subquery.parent, exp.Join) else None
         name = "first_query" if joined is None else f"joined_query_{joined}"
         subquery.set("alias", exp.TableAlias(this=exp.to_identifier(name)))
 
 
-def _name_all(select: exp.Select) -> None:
+def _spell_out_all(select: exp.Select) -> None:
     """Say which columns `group by all` and `order by all` mean."""
     group, order = select.args.get("group"), select.args.get("order")
     if group is not None and group.args.get("all"):

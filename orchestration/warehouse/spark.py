@@ -27,6 +27,7 @@ from orchestration.warehouse.session import (
     EngineError,
     Parameters,
     UnreachableError,
+    WarehouseError,
 )
 from orchestration.warehouse.spark_changes import counted, rewritten, value_in_words
 from orchestration.warehouse.spark_views import DIALECT, NOT_THERE, Relations, SparkViews
@@ -40,7 +41,9 @@ CATALOG = "spark_catalog"
 # Tables that live as long as a session: each has a schema of its own for them, made when the first
 # one is, named by the day; a name without a schema is looked for there.
 WORK = re.compile(r"lifestage_work_(\d{8})_[0-9a-f]{16}")
-REWRITTEN = "rewritten"
+# What a table is to hold lies in a schema of its own while it is written over, and stays there if
+# that fails.
+REWRITTEN = "lifestage_rewritten_"
 DAYS_END = "99999999"
 TWO_DAYS = (
     "select date_format(current_date(), 'yyyyMMdd'),"
@@ -147,8 +150,19 @@ class SparkSession(SparkViews):
         return rows
 
     def compact(self, schemas: Collection[str]) -> None:
-        """Drop what killed sessions left; a table written anew leaves no file of the old one."""
+        """Drop what killed sessions left; a table written anew leaves no file of the old one.
+
+        Raises:
+            WarehouseError: The rows of a table that was not written to its end wait for a person.
+        """
         del schemas
+        waiting = sorted(name for name in self.schemas() if name.startswith(REWRITTEN))
+        if waiting:
+            raise WarehouseError(
+                "Spark broke off while a table was written over; what it is to hold is in the"
+                f" schema {waiting[0]}: where the table lacks it, insert it over the table; then"
+                " drop the schema"
+            )
         self._drop_work(DAYS_END)
 
     def make_table(self, relation: str, columns: Sequence[tuple[str, str, str]]) -> None:
@@ -223,11 +237,24 @@ class SparkSession(SparkViews):
         place.set("alias", None)
         columns = [name for name, _, _ in self.columns(CATALOG, *self._parts(place.sql(DIALECT)))]
         query = rewritten(tree, columns).sql(DIALECT)
-        self._open_work()
-        self._executed(f"drop table if exists {REWRITTEN}")
-        self._executed(f"create table {REWRITTEN} using parquet as {query}")
-        self._executed(f"insert overwrite table {place.sql(DIALECT)} select * from {REWRITTEN}")
-        self._executed(f"drop table {REWRITTEN}")
+        copies = f"{REWRITTEN}{secrets.token_hex(8)}"
+        copy = f"{copies}.`{place.name}`"
+        self._executed(f"create schema {copies}")
+        try:
+            self._executed(f"create table {copy} using parquet as {query}")
+        except EngineError:
+            self.drop_schema(copies)
+            raise
+        written = place.sql(DIALECT)
+        try:
+            self._executed(f"insert overwrite table {written} select * from {copy}")
+        except EngineError as error:
+            raise WarehouseError(
+                f"Spark broke off while {written} was written over ({error.kind}), which may have"
+                f" lost its rows: all that it is to hold are in {copy}; insert them over it, then"
+                f" drop the schema {copies}"
+            ) from None
+        self.drop_schema(copies)
         return rows
 
     def _open_work(self) -> None:
