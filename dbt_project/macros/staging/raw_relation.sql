@@ -2,7 +2,7 @@
 {% macro raw_relation(input) %}
     {%- set settings = input_settings(input) -%}
     {%- if settings is none -%}
-        {{ return('(select 1 as is_absent)') }}
+        {{ return('(select 1 as is_absent) as absent') }}
     {%- elif settings['relation'] == 'sample' -%}
         {{ return(ref('raw_' ~ input)) }}
     {%- else -%}

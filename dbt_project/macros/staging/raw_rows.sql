@@ -10,7 +10,7 @@
     {%- if not names or not has_erased_people(input) -%}{{ return(relation) }}{%- endif -%}
 (
         select given.*
-        from {{ relation }} as given
+        from (select * from {{ relation }}) as given
         where
             {%- for column in names %}
             {{ 'and ' if not loop.first }}not exists (
@@ -23,5 +23,5 @@
                     {%- endif %}
             )
             {%- endfor %}
-    )
+    ) as kept
 {% endmacro %}

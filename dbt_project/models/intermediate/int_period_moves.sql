@@ -44,19 +44,19 @@ net_moves as (
     {% for period in ['week', 'month'] %}
     select
         '{{ period }}' as period,
-        {{ first_day_of(period, 'segment_moves.date_day') }} as period_start,
-        segment_moves.customer_id,
+        {{ first_day_of(period, 'date_day') }} as period_start,
+        customer_id,
         min(
-            cast({{ days_between(far_past(), 'segment_moves.date_day') }} as bigint) * 1000000
-            + coalesce(segment_moves.from_segment_code, 0) * 10 + segment_moves.cause_code
+            cast({{ days_between(far_past(), 'date_day') }} as bigint) * 1000000
+            + coalesce(from_segment_code, 0) * 10 + cause_code
         ) as leaving,
         max(
-            cast({{ days_between(far_past(), 'segment_moves.date_day') }} as bigint) * 1000000
-            + coalesce(segment_moves.to_segment_code, 0) * 10 + segment_moves.cause_code
+            cast({{ days_between(far_past(), 'date_day') }} as bigint) * 1000000
+            + coalesce(to_segment_code, 0) * 10 + cause_code
         ) as arriving
-    from {{ ref('int_segment_moves') }} as segment_moves
-    where {{ in_refresh_scope('segment_moves.date_day', period) }}
-    group by {{ first_day_of(period, 'segment_moves.date_day') }}, segment_moves.customer_id
+    from {{ ref('int_segment_moves') }}
+    where {{ in_refresh_scope('date_day', period) }}
+    group by {{ first_day_of(period, 'date_day') }}, customer_id
     {% if not loop.last %}union all{% endif %}
     {% endfor %}
 ),

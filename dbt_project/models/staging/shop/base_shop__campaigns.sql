@@ -1,6 +1,6 @@
 {% set input = raw_input('campaigns') %}
 with source as (
-    select given.* from {{ raw_relation('campaigns') }} as given
+    select * from {{ raw_relation('campaigns') }}
 ),
 
 final as (

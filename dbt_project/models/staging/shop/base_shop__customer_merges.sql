@@ -1,6 +1,6 @@
 {% set input = raw_input('customer_merges') %}
 with source as (
-    select given.* from {{ raw_rows(input) }} as given
+    select * from {{ raw_rows(input) }}
 ),
 
 final as (

@@ -1,6 +1,6 @@
 {% set input = raw_input('erasures') %}
 with source as (
-    select given.* from {{ raw_relation('erasures') }} as given
+    select * from {{ raw_relation('erasures') }}
 ),
 
 final as (

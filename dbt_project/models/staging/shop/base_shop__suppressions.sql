@@ -1,6 +1,6 @@
 {% set input = raw_input('suppressions') %}
 with source as (
-    select given.* from {{ raw_rows(input) }} as given
+    select * from {{ raw_rows(input) }}
 ),
 
 final as (
