@@ -2,6 +2,10 @@ with movement_blocks as (
     select * from {{ ref('int_movement_blocks') }}
 ),
 
+segment_moves as (
+    select * from {{ ref('int_segment_moves') }}
+),
+
 bounds as (
     select
         min(block_start) as first_start,
@@ -13,17 +17,17 @@ bounds as (
 -- move of a customer are a plain minimum and maximum.
 moves_coded as (
     select
-        customer_id,
-        date_day,
-        {{ days_between('bounds.first_start', 'date_day') }} * 1000000
-        + coalesce(from_segment_code, 0) * 10 + cause_code as leaving,
-        {{ days_between('bounds.first_start', 'date_day') }} * 1000000
-        + coalesce(to_segment_code, 0) * 10 + cause_code as arriving
-    from {{ ref('int_segment_moves') }}
+        segment_moves.customer_id,
+        segment_moves.date_day,
+        {{ days_between('bounds.first_start', 'segment_moves.date_day') }} * 1000000
+        + coalesce(segment_moves.from_segment_code, 0) * 10 + segment_moves.cause_code as leaving,
+        {{ days_between('bounds.first_start', 'segment_moves.date_day') }} * 1000000
+        + coalesce(segment_moves.to_segment_code, 0) * 10 + segment_moves.cause_code as arriving
+    from segment_moves
     inner join bounds
         on
-            date_day > bounds.first_start
-            and date_day <= bounds.last_end
+            segment_moves.date_day > bounds.first_start
+            and segment_moves.date_day <= bounds.last_end
 ),
 
 block_days as (
