@@ -69,27 +69,32 @@ def measure_shop(orders: Path, home: Path, *, with_peers: bool, compares: bool) 
     """
     measured = Measured(_prepare(home, orders))
     costs = measured.costs
-    costs[QUERY] = measure(
-        [
-            *(sys.executable, "-m", "benchmarks.reference_query"),
-            *(str(home / "warehouse.duckdb"), EVE.isoformat(), str(home / "scored.parquet")),
-        ],
-        home,
-    )
+    query = [
+        *(sys.executable, "-m", "benchmarks.reference_query"),
+        *(str(home / "warehouse.duckdb"), EVE.isoformat(), str(home / "scored.parquet")),
+    ]
+    _keep(costs, QUERY, measure(query, home))
     if with_peers:
         costs.update(_peers(orders, home, measured.orders))
-    costs[BUILD] = _history(home, EVE.isoformat())
+    _keep(costs, BUILD, _history(home, EVE.isoformat()))
     measured.file_mb = (home / "warehouse.duckdb").stat().st_size / 1e6
     measured.lookup_ms, measured.counts_ms = _ask(home)
     measured.published_lookup_ms = _ask_published(home)
     measured.new_orders = _deliver(home, orders, max(1, int(measured.orders * NEW_SHARE)))
-    costs[REFRESH] = _history(home, LAST_DAY.isoformat())
-    costs[CHECKS] = _dbt(home, LAST_DAY.isoformat(), *("--select", *_LEFT_OUT))
+    _keep(costs, REFRESH, _history(home, LAST_DAY.isoformat()))
+    _keep(costs, CHECKS, _dbt(home, LAST_DAY.isoformat(), *("--select", *_LEFT_OUT)))
     _correct(home)
-    costs[RESTATE] = _history(home, LAST_DAY.isoformat())
+    _keep(costs, RESTATE, _history(home, LAST_DAY.isoformat()))
     if compares:
         measured.differing = _differing(home)
     return measured
+
+
+def _keep(costs: dict[str, Cost], name: str, cost: Cost) -> None:
+    """Note what a process cost, and tell it at once: one of a later hour may fail."""
+    costs[name] = cost
+    told = f"{cost.cpu:.1f} CPU s, {cost.wall:.1f} s of wall, peak {cost.peak:,.0f} MB"
+    print(f"{name}: {told}", file=sys.stderr, flush=True)
 
 
 # Intermediate models that nothing but the checks and the audiences reads, counted with those.

@@ -2,7 +2,7 @@
 
 Reading the file is `orchestration.rules`; what the limits are held against is computed in
 `orchestration.measures.campaign_lift`, `holdout_checks` and `fairness_report`. The days that logs
-reach back are used by the models `audience_events` and `channel_responses`, and only judged here.
+reach back are used by the models `activation_steps` and `channel_responses`, and only judged here.
 """
 
 from __future__ import annotations
