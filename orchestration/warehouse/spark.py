@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import secrets
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
@@ -42,8 +42,9 @@ CATALOG = "spark_catalog"
 # one is, named by the day; a name without a schema is looked for there.
 WORK = re.compile(r"lifestage_work_(\d{8})_[0-9a-f]{16}")
 # What a table is to hold lies in a schema of its own while it is written over, and stays there if
-# that fails.
+# that fails. It has its name only once it is whole: before that nobody misses it.
 REWRITTEN = "lifestage_rewritten_"
+UNFINISHED = "unfinished"
 DAYS_END = "99999999"
 TWO_DAYS = (
     "select date_format(current_date(), 'yyyyMMdd'),"
@@ -156,13 +157,14 @@ class SparkSession(SparkViews):
             WarehouseError: The rows of a table that was not written to its end wait for a person.
         """
         del schemas
-        waiting = sorted(name for name in self.schemas() if name.startswith(REWRITTEN))
-        if waiting:
-            raise WarehouseError(
-                "Spark broke off while a table was written over; what it is to hold is in the"
-                f" schema {waiting[0]}: where the table lacks it, insert it over the table; then"
-                " drop the schema"
-            )
+        for copies in sorted(name for name in self.schemas() if name.startswith(REWRITTEN)):
+            if set(self.own_tables(copies)) - {UNFINISHED}:
+                raise WarehouseError(
+                    "Spark broke off while a table was written over; what it is to hold is in the"
+                    f" schema {copies}: where the table lacks it, insert it over the table; then"
+                    " drop the schema"
+                )
+            self.drop_schema(copies)
         self._drop_work(DAYS_END)
 
     def make_table(self, relation: str, columns: Sequence[tuple[str, str, str]]) -> None:
@@ -241,9 +243,12 @@ class SparkSession(SparkViews):
         copy = f"{copies}.`{place.name}`"
         self._executed(f"create schema {copies}")
         try:
-            self._executed(f"create table {copy} using parquet as {query}")
+            self._executed(f"create table {copies}.{UNFINISHED} using parquet as {query}")
+            self._executed(f"alter table {copies}.{UNFINISHED} rename to {copy}")
         except EngineError:
-            self.drop_schema(copies)
+            # Why it failed is the first error; what stays of the copy goes with the next erasure.
+            with suppress(EngineError):
+                self.drop_schema(copies)
             raise
         written = place.sql(DIALECT)
         try:
