@@ -1,22 +1,37 @@
-"""The unit tests that stand beside the models, run once, on parents that exist but are empty."""
+"""The unit tests that stand beside the models, run once per engine, on parents that are empty."""
 
+from collections.abc import Generator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from dbt.cli.main import dbtRunner
 
+from tests.engines import postgres_server
 from tests.warehouse import REPOSITORY
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(params=["duckdb", "postgres"])
+def home(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Generator[Path]:
     """A warehouse of tables with columns and no rows, which is all that a unit test asks for."""
     monkeypatch.setenv("LIFESTAGE_HOME", str(tmp_path))
-    parents = ("--resource-type", "seed", "model", "--exclude", "quality")
-    built = run_dbt(tmp_path, "build", "--empty", *parents)
-    assert built.success, problems(built)
-    return tmp_path
+    monkeypatch.setenv("LIFESTAGE_TARGET", request.param)
+    with ExitStack() as servers:
+        if request.param == "postgres":
+            host = str(servers.enter_context(postgres_server()))
+            login = f"host={host} user=postgres dbname=postgres"
+            with psycopg.connect(login, autocommit=True) as connection:
+                connection.execute("create database warehouse")
+            monkeypatch.setenv("LIFESTAGE_POSTGRES_HOST", host)
+            monkeypatch.setenv("LIFESTAGE_POSTGRES_USER", "postgres")
+        parents = ("--resource-type", "seed", "model", "--exclude", "quality")
+        built = run_dbt(tmp_path, "build", "--empty", *parents)
+        assert built.success, problems(built)
+        yield tmp_path
 
 
 def test_models_pass_their_unit_tests(home: Path) -> None:

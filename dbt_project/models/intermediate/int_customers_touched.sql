@@ -37,6 +37,18 @@ previous_days as (
     select * from {{ previous_days }}
 ),
 
+{% if previous_intervals %}
+previous_intervals as (
+    select * from {{ previous_intervals }}
+),
+{% endif %}
+
+{% if previous_current %}
+previous_current as (
+    select * from {{ previous_current }}
+),
+{% endif %}
+
 {% if is_comparable %}
 days_summed as (
     select
@@ -146,7 +158,7 @@ everybody as (
     select
         previous_intervals.customer_id,
         {{ far_past() }} as valid_from
-    from {{ previous_intervals }} as previous_intervals
+    from previous_intervals
     cross join doubts
     {% endif %}
     {% if previous_current %}
@@ -154,7 +166,7 @@ everybody as (
     select
         previous_current.customer_id,
         {{ far_past() }} as valid_from
-    from {{ previous_current }} as previous_current
+    from previous_current
     cross join doubts
     {% endif %}
 ),
