@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
-from benchmarks.costs import ROOT, growth
+from benchmarks.costs import ROOT, apart, growth
 from benchmarks.runs import (
     BUILD,
     CHECKS,
@@ -34,7 +34,7 @@ def run(size: int, folder: Path, *, with_peers: bool, compares: bool) -> Measure
     """Measure a shop of one size in a folder that is removed afterwards."""
     orders = folder / f"orders_{size}.parquet"
     if not orders.exists():
-        write_orders(orders, size)
+        apart(write_orders, orders, size)
     home = Path(tempfile.mkdtemp(prefix=f"shop_{size}_", dir=folder)) / "home"
     try:
         return measure_shop(orders, home, with_peers=with_peers, compares=compares)

@@ -7,11 +7,17 @@ import math
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
+from typing import Any, TypeVar
 
 ROOT = Path(__file__).parents[1]
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,15 @@ def measure(command: list[str], home: Path) -> Cost:
     if status != 0:
         sys.exit(f"{' '.join(command[:4])} failed:\n{log.read_text()[-3000:]}")
     return Cost(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024)
+
+
+def apart(work: Callable[..., Result], *arguments: Any) -> Result:
+    """Call a function in a process of its own, which takes its memory along when it ends.
+
+    The peak of a process that is measured begins with that of the process which started it.
+    """
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as processes:
+        return processes.submit(work, *arguments).result()
 
 
 def growth(sizes: list[int], seconds: list[float]) -> float | None:

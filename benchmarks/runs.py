@@ -15,7 +15,7 @@ from time import perf_counter
 
 import duckdb
 
-from benchmarks.costs import Cost, measure
+from benchmarks.costs import Cost, apart, measure
 from benchmarks.peers import PEERS
 from benchmarks.shops import LAST_DAY
 
@@ -67,7 +67,7 @@ def measure_shop(orders: Path, home: Path, *, with_peers: bool, compares: bool) 
         with_peers: Whether other tools score the same orders.
         compares: Whether the result of the nights is compared with a build from nothing.
     """
-    measured = Measured(_prepare(home, orders))
+    measured = Measured(apart(_prepare, home, orders))
     costs = measured.costs
     query = [
         *(sys.executable, "-m", "benchmarks.reference_query"),
@@ -78,12 +78,13 @@ def measure_shop(orders: Path, home: Path, *, with_peers: bool, compares: bool) 
         costs.update(_peers(orders, home, measured.orders))
     _keep(costs, BUILD, _history(home, EVE.isoformat()))
     measured.file_mb = (home / "warehouse.duckdb").stat().st_size / 1e6
-    measured.lookup_ms, measured.counts_ms = _ask(home)
-    measured.published_lookup_ms = _ask_published(home)
-    measured.new_orders = _deliver(home, orders, max(1, int(measured.orders * NEW_SHARE)))
+    measured.lookup_ms, measured.counts_ms = apart(_ask, home)
+    measured.published_lookup_ms = apart(_ask_published, home)
+    ordered = max(1, int(measured.orders * NEW_SHARE))
+    measured.new_orders = apart(_deliver, home, orders, ordered)
     _keep(costs, REFRESH, _history(home, LAST_DAY.isoformat()))
     _keep(costs, CHECKS, _dbt(home, LAST_DAY.isoformat(), *("--select", *_LEFT_OUT)))
-    _correct(home)
+    apart(_correct, home)
     _keep(costs, RESTATE, _history(home, LAST_DAY.isoformat()))
     if compares:
         measured.differing = _differing(home)
