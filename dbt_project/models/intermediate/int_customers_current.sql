@@ -8,22 +8,31 @@
     )
 }}
 -- depends_on: {{ ref('int_customers_stepping') }}
+{% if is_incremental() %}
+with intervals as (
+    select * from {{ ref('int_timeline_intervals') }}
+    where customer_id in (select stepping.customer_id from {{ ref('int_customers_stepping') }} as stepping)
+),
+
+current_intervals as (
+    select * from intervals
+    where
+        valid_from <= {{ as_of() }}
+        and valid_to > {{ as_of() }}
+),
+{% else %}
+{# Of everybody both are read apart: what two have in common would be kept in memory. #}
 with current_intervals as (
     select * from {{ ref('int_timeline_intervals') }}
     where
         valid_from <= {{ as_of() }}
-        {% if is_incremental() %}
-        and customer_id in (select stepping.customer_id from {{ ref('int_customers_stepping') }} as stepping)
-        {% endif %}
         and valid_to > {{ as_of() }}
 ),
 
 intervals as (
     select * from {{ ref('int_timeline_intervals') }}
-    {% if is_incremental() %}
-    where customer_id in (select stepping.customer_id from {{ ref('int_customers_stepping') }} as stepping)
-    {% endif %}
 ),
+{% endif %}
 
 -- Day, segment and cause as one number, which sorts by the day.
 moves_coded as (

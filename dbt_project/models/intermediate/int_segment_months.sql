@@ -17,6 +17,8 @@ with periods as (
 bounds as (
     select
         min({{ first_day_of('month', 'eve') }}) as first_day,
+        min(period_start) as first_month,
+        max(period_start) as last_month,
         min(eve) as first_eve,
         max(eve) as last_eve
     from periods
@@ -49,6 +51,9 @@ customer_months as (
         0 as orders_before,
         1 as is_of_month
     from customer_days
+    {% if is_incremental() %}
+    where valid_from >= (select bounds.first_month from bounds)
+    {% endif %}
     union all
     select
         customer_id,
@@ -58,6 +63,9 @@ customer_months as (
         day_orders as orders_before,
         0 as is_of_month
     from customer_days
+    {% if is_incremental() %}
+    where valid_from < (select bounds.last_month from bounds)
+    {% endif %}
 ),
 
 summed as (
