@@ -9,11 +9,11 @@ import psycopg
 import pytest
 from dbt.cli.main import dbtRunner
 
-from tests.engines import postgres_server
+from tests.engines import postgres_server, spark_cluster
 from tests.warehouse import REPOSITORY
 
 
-@pytest.fixture(params=["duckdb", "postgres"])
+@pytest.fixture(params=["duckdb", "postgres", pytest.param("spark", marks=pytest.mark.large)])
 def home(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Generator[Path]:
@@ -28,6 +28,10 @@ def home(
                 connection.execute("create database warehouse")
             monkeypatch.setenv("LIFESTAGE_POSTGRES_HOST", host)
             monkeypatch.setenv("LIFESTAGE_POSTGRES_USER", "postgres")
+        elif request.param == "spark":
+            cluster = servers.enter_context(spark_cluster())
+            monkeypatch.setenv("LIFESTAGE_SPARK_HOST", "127.0.0.1")
+            monkeypatch.setenv("LIFESTAGE_SPARK_PORT", str(cluster.port))
         parents = ("--resource-type", "seed", "model", "--exclude", "quality")
         built = run_dbt(tmp_path, "build", "--empty", *parents)
         assert built.success, problems(built)

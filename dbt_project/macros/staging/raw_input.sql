@@ -7,7 +7,8 @@
     {#- Named outside the condition, so that dbt sees the dependency while parsing. -#}
     {%- set relation = raw_relation(input) -%}
     {%- if execute and settings is not none -%}
-        {%- for column in adapter.get_columns_in_relation(relation) -%}
+        {#- With --empty a relation is written as a query of no rows, which Spark does not describe. -#}
+        {%- for column in adapter.get_columns_in_relation(relation.replace(limit=none)) -%}
             {%- do types.update({column.name | lower: column.data_type | upper}) -%}
         {%- endfor -%}
     {%- endif -%}
