@@ -87,7 +87,7 @@ def measure_shop(orders: Path, home: Path, *, with_peers: bool, compares: bool) 
     apart(_correct, home)
     _keep(costs, RESTATE, _history(home, LAST_DAY.isoformat()))
     if compares:
-        measured.differing = _differing(home)
+        measured.differing = apart(_differing, home)
     return measured
 
 

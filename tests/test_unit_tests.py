@@ -20,6 +20,8 @@ def home(
     """A warehouse of tables with columns and no rows, which is all that a unit test asks for."""
     monkeypatch.setenv("LIFESTAGE_HOME", str(tmp_path))
     monkeypatch.setenv("LIFESTAGE_TARGET", request.param)
+    # It would stand above the days that tests set.
+    monkeypatch.delenv("LIFESTAGE_AS_OF", raising=False)
     with ExitStack() as servers:
         if request.param == "postgres":
             host = str(servers.enter_context(postgres_server()))
